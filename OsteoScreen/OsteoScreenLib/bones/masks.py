@@ -1,0 +1,107 @@
+"""The noun `BoneMasks`: overlapping bones as a few layers of disjoint labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL, Site
+
+
+@dataclass(frozen=True)
+class BoneMasks:
+    """Masks of named bones on one upright radiograph.
+
+    Bones overlap in projection, so they are packed into layers; inside a layer labels are disjoint.
+
+    layers : uint8 (layers, rows, columns), 0 = background, labels from 1.
+    table : bone name → (layer, label). A bone absent from the table was not found.
+    method : what drew them ("embedded-chest-segmenter", a file's name, …), for provenance.
+    """
+
+    layers: np.ndarray
+    table: Mapping[str, tuple[int, int]]
+    site: Site = CHEST_FRONTAL
+    method: str = ""
+
+    def __post_init__(self) -> None:
+        if self.layers.ndim != 3 or self.layers.dtype != np.uint8:
+            raise ValueError(
+                f"BoneMasks.layers must be uint8 (layers, rows, columns), got {self.layers.shape} {self.layers.dtype}"
+            )
+        unknown = set(self.table) - set(self.site.by_name)
+        if unknown:
+            raise ValueError(f"bones not in the vocabulary of {self.site.name}: {sorted(unknown)}")
+
+    @classmethod
+    def pack(
+        cls, masks: Mapping[str, np.ndarray], shape: tuple[int, int], site: Site = CHEST_FRONTAL, method: str = ""
+    ) -> BoneMasks:
+        """Pack boolean masks (rows, columns) into as few layers as first-fit finds; empty masks are left out.
+
+        Masks are taken in the vocabulary's order, so the same masks always give the same layers.
+        """
+        layers: list[np.ndarray] = []
+        counts: list[int] = []
+        table: dict[str, tuple[int, int]] = {}
+        for name in site.by_name:
+            if name not in masks or not masks[name].any():
+                continue
+            box = bounding_box(masks[name])
+            inside = masks[name][box]
+            index = next((i for i, layer in enumerate(layers) if not layer[box][inside].any()), len(layers))
+            if index == len(layers):
+                layers.append(np.zeros(shape, np.uint8))
+                counts.append(0)
+            counts[index] += 1
+            layers[index][box][inside] = counts[index]
+            table[name] = (index, counts[index])
+        stack = np.stack(layers) if layers else np.zeros((0, *shape), np.uint8)
+        return cls(stack, table, site, method)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns) of the radiograph."""
+        return self.layers.shape[1], self.layers.shape[2]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The bones found, in the vocabulary's order."""
+        return tuple(name for name in self.site.by_name if name in self.table)
+
+    def mask(self, name: str) -> np.ndarray:
+        """One bone's mask, bool (rows, columns); all False when the bone was not found."""
+        if name not in self.table:
+            return np.zeros(self.shape, bool)
+        layer, label = self.table[name]
+        return self.layers[layer] == label
+
+    def union(self, names: Iterable[str]) -> np.ndarray:
+        """The union of several bones' masks, bool (rows, columns)."""
+        covered = np.zeros(self.shape, bool)
+        wanted: dict[int, list[int]] = {}
+        for name in names:
+            if name in self.table:
+                layer, label = self.table[name]
+                wanted.setdefault(layer, []).append(label)
+        for layer, labels in wanted.items():
+            chosen = np.zeros(256, bool)
+            chosen[labels] = True
+            covered |= chosen[self.layers[layer]]
+        return covered
+
+    def areas(self) -> dict[str, int]:
+        """Pixels in each bone's mask."""
+        counts = [np.bincount(layer.ravel(), minlength=256) for layer in self.layers]
+        return {name: int(counts[self.table[name][0]][self.table[name][1]]) for name in self.names}
+
+
+def bounding_box(mask: np.ndarray) -> tuple[slice, slice]:
+    """The smallest slices (rows, columns) that hold every True pixel; empty slices when there is none."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    columns = np.flatnonzero(mask.any(axis=0))
+    if rows.size == 0:
+        return slice(0, 0), slice(0, 0)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)

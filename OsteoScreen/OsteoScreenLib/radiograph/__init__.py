@@ -1,0 +1,1 @@
+"""File, DICOM data set or volume → one upright, bones-bright `Radiograph`."""
