@@ -1,0 +1,1 @@
+"""Backbone families, the network, model bundles, device and precision."""

@@ -1,0 +1,191 @@
+"""The classifier: radiographs in, probabilities out, the same on any batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from OsteoScreenLib.bundle import Bundle
+from OsteoScreenLib.classifier.devices import (
+    Precision,
+    batch_size,
+    choose_device,
+    choose_precision,
+    is_out_of_memory,
+    release_memory,
+    running,
+)
+from OsteoScreenLib.classifier.model_bundle import ModelBundle
+from OsteoScreenLib.classifier.network import load_network
+from OsteoScreenLib.classifier.prediction import CLASSES, Prediction, decide
+from OsteoScreenLib.classifier.preprocess import prepare
+from OsteoScreenLib.errors import OsteoScreenError
+from OsteoScreenLib.radiograph.radiograph import Note
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+Result = TypeVar("Result")
+
+# The same image alone and inside any stream agree within this, in probability (tested).
+BATCH_BOUND = 1e-5
+# Half precision is used only if the reference images' probabilities stay within this of fp32: half a percentage point.
+PRECISION_BOUND = 5e-3
+
+
+class Classifier:
+    """A loaded model bundle. Not for several threads at once.
+
+    model : the bundle. network : the timm network, in evaluation mode, adapters merged, weights in fp32.
+    device, precision : where and how predictions run. notes : what happened on the way (a fallback), for the reader.
+    """
+
+    def __init__(self, model: ModelBundle, network: nn.Module, device: torch.device, precision: Precision = "fp32") -> None:
+        self.model = model
+        self.network = network
+        self.device = device
+        self.precision: Precision = precision
+        self.notes: tuple[Note, ...] = ()
+
+    @classmethod
+    def load(
+        cls, bundle: Bundle | ModelBundle, device: str = "auto", precision: str = "auto", *, bases: Path | None = None
+    ) -> Classifier:
+        """Load a bundle onto a device.
+
+        Parameters
+        ----------
+        device : "auto", "cpu", "cuda" or "mps". precision : "auto", "fp32", "bf16" or "fp16"; half precision is checked
+            against fp32 on reference images and given up, with a note, where it differs by more than `PRECISION_BOUND`.
+        bases : folder with base weights, needed only by bundles that hold adapters alone.
+
+        Raises
+        ------
+        InputError
+            One sentence when the bundle, the device or the precision is wrong.
+        """
+        model = bundle if isinstance(bundle, ModelBundle) else ModelBundle.from_bundle(bundle)
+        chosen = choose_device(device)
+        network = load_network(model, bases)
+        classifier = cls(model, network, chosen, choose_precision(chosen, precision))
+        classifier.with_cpu_fallback(lambda: classifier.network.to(classifier.device))
+        if classifier.precision != "fp32":
+            classifier._check_precision()
+        return classifier
+
+    def preprocess(self, pixels: np.ndarray) -> torch.Tensor:
+        """Radiographs float32 (n, rows, columns) in [0, 1] → network input (n, channels, rows, columns) on the CPU."""
+        return prepare(pixels, self.model.preprocessing)
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Class probabilities float64 (n, 3), in the order of `CLASSES`, of radiographs float32 (n, rows, columns) in [0, 1]."""
+        if images.ndim != 3:
+            raise ValueError(f"images must be (n, rows, columns), got {images.shape}")
+        return np.stack(list(self.predict_stream(images))) if len(images) else np.zeros((0, len(CLASSES)))
+
+    def predict_stream(self, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Class probabilities (3,) for each radiograph (rows, columns), as they come.
+
+        Only the small network inputs of one batch are held, so a long sweep over large radiographs needs little memory.
+        """
+        source = iter(images)
+        while inputs := [self.preprocess(image[None]) for image in islice(source, batch_size(self.device))]:
+            yield from self.probabilities_of(inputs)
+
+    def probabilities_of(self, inputs: list[torch.Tensor]) -> np.ndarray:
+        """Class probabilities (n, 3) of prepared inputs, each (1, channels, rows, columns) on the CPU."""
+        import torch
+
+        logits = self.with_cpu_fallback(lambda: self._logits(inputs))
+        # In double precision, so that differences between variants are those of the network and not of the softmax.
+        probabilities: np.ndarray = torch.softmax(logits.double() / self.model.temperature, dim=1).numpy()
+        if not np.isfinite(probabilities).all():
+            raise OsteoScreenError(
+                f"The model {self.model.id} gave no finite probability in {self.precision}; load it with precision fp32."
+            )
+        return probabilities
+
+    def decide(self, probabilities: np.ndarray) -> Prediction:
+        """The ordinal decision for one image's probabilities (3,)."""
+        return decide(probabilities, self.model.operating_points)
+
+    def with_cpu_fallback(self, work: Callable[[], Result]) -> Result:
+        """Do `work`; when the device runs out of memory, move to the processor, note it, and do the work again there."""
+        try:
+            return work()
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        # Outside the handler: the error's traceback would keep the failed pass's tensors alive on the device.
+        self._move_to_processor()
+        try:
+            return work()
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise OsteoScreenError(
+                "This machine has too little memory for this model; close other programs or choose a smaller model."
+            ) from error
+
+    def _logits(self, inputs: list[torch.Tensor]) -> torch.Tensor:
+        """float32 (n, 3) on the CPU; every forward pass has the device's fixed batch shape."""
+        import torch
+
+        size = batch_size(self.device)
+        parts = []
+        with torch.inference_mode(), running(self.device, self.precision):
+            for start in range(0, len(inputs), size):
+                batch = inputs[start : start + size]
+                filled = torch.cat(batch + [batch[0]] * (size - len(batch)))
+                parts.append(self.network(filled.to(self.device))[: len(batch)].float().cpu())
+        return torch.cat(parts)
+
+    def _move_to_processor(self) -> None:
+        import torch
+
+        where = {"cuda": "The GPU", "mps": "The Apple GPU"}.get(self.device.type, "The device")
+        self.device = torch.device("cpu")
+        self.precision = "fp32"
+        self.network.to(self.device)
+        release_memory()
+        self._note("out-of-memory", f"{where} ran out of memory, so the model went on with the processor, which is slower.")
+
+    def _check_precision(self) -> None:
+        import torch
+
+        inputs = self._reference_inputs()
+        half = self.with_cpu_fallback(lambda: self._logits(inputs))
+        wanted = self.precision
+        if wanted == "fp32":
+            return
+        self.precision = "fp32"
+        full = self.with_cpu_fallback(lambda: self._logits(inputs))
+        temperature = self.model.temperature
+        gap = (torch.softmax(half.double() / temperature, 1) - torch.softmax(full.double() / temperature, 1)).abs().max().item()
+        if gap <= PRECISION_BOUND:  # False for NaN, too
+            self.precision = wanted
+        else:
+            self._note(
+                "precision",
+                f"In {wanted} this model's probabilities differ from full precision by more than "
+                f"{100 * PRECISION_BOUND:g} percentage points, so full precision is used.",
+            )
+
+    def _reference_inputs(self) -> list[torch.Tensor]:
+        """Three inputs with the contrast of radiographs: a ramp, smooth noise, and fine noise, always the same."""
+        spec = self.model.preprocessing
+        rows, columns = spec.rows, spec.columns
+        random = np.random.default_rng(20250707)
+        ramp = np.linspace(0, 1, rows * columns, dtype=np.float32).reshape(rows, columns)
+        coarse = random.random((-(-rows // 16), -(-columns // 16)), dtype=np.float32)
+        smooth = np.kron(coarse, np.ones((16, 16), np.float32))[:rows, :columns]
+        fine = random.random((rows, columns), dtype=np.float32)
+        return [self.preprocess(np.ascontiguousarray(image)[None]) for image in (ramp, smooth, fine)]
+
+    def _note(self, code: str, text: str) -> None:
+        self.notes = (*self.notes, Note(code, "warning", text))

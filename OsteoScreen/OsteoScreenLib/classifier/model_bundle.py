@@ -1,0 +1,145 @@
+"""The typed view of a classifier's bundle: every key of its manifest is checked, and a wrong one is named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from OsteoScreenLib.bundle import Bundle
+from OsteoScreenLib.classifier.manifest_reader import ManifestReader
+from OsteoScreenLib.classifier.prediction import CLASSES, OperatingPoints
+from OsteoScreenLib.classifier.preprocess import PreprocessSpec
+from OsteoScreenLib.errors import InputError
+
+TUNINGS = ("full", "linear", "partial", "lora")
+
+_TIMM_NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)?")
+_OPTION_NAME = re.compile(r"[a-z][a-z0-9_]*")
+# Options that would read files, contact a hub, or change what the rest of the manifest states.
+_FORBIDDEN_OPTION = re.compile(
+    r"pretrained.*|checkpoint.*|cache.*|model_name|num_classes|in_chans|img_size|features.*|out_indices|scriptable|exportable|no_jit"
+)
+
+
+@dataclass(frozen=True)
+class LoraSettings:
+    """How adapters sit on their base: rank, alpha (the product is scaled by alpha / rank) and the layers' names."""
+
+    rank: int
+    alpha: int
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class BaseWeights:
+    """Weights that a bundle with adapters alone stands on: a safetensors file the user keeps in a local folder."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A timm network: its name there, further options of its constructor, and LoRA adapters kept apart if any."""
+
+    name: str
+    options: Mapping[str, Any]
+    lora: LoraSettings | None = None
+    base: BaseWeights | None = None
+
+
+@dataclass(frozen=True)
+class ModelBundle:
+    """A classifier's bundle, understood.
+
+    temperature : logits are divided by it before the softmax. simulated : trained on simulated radiographs only.
+    """
+
+    bundle: Bundle
+    architecture: Architecture
+    preprocessing: PreprocessSpec
+    operating_points: OperatingPoints
+    temperature: float
+    tuning: str
+    simulated: bool
+
+    @property
+    def id(self) -> str:
+        """The bundle's own name."""
+        return self.bundle.id
+
+    @property
+    def title(self) -> str:
+        """The bundle's title for people."""
+        return str(self.bundle.manifest["title"])
+
+    @property
+    def site(self) -> str:
+        """The body site it is made for, for example "chest-frontal"."""
+        return str(self.bundle.manifest["site"])
+
+    @classmethod
+    def from_bundle(cls, bundle: Bundle) -> ModelBundle:
+        """Check the manifest of a classifier. Raises `InputError` naming the key that is wrong."""
+        if bundle.kind != "classifier":
+            raise InputError(
+                f"The bundle {bundle.id} is a {bundle.kind}, but a classifier is needed here; choose another bundle.",
+                code="bundle-kind",
+            )
+        read = ManifestReader(bundle.manifest, bundle.id)
+        if bundle.manifest.get("classes") != list(CLASSES):
+            raise read.wrong("classes", f"the list {', '.join(CLASSES)} in this order")
+        points = read.section("operating_points").only("osteoporosis", "low_bone_mass")
+        training = read.section("training")
+        if "simulated" not in training.table:
+            raise training.wrong("simulated", "true or false")
+        return cls(
+            bundle=bundle,
+            architecture=_architecture(read.section("architecture")),
+            preprocessing=PreprocessSpec.from_manifest(bundle.manifest["preprocessing"], bundle.id),
+            operating_points=OperatingPoints(points.number("osteoporosis", 0.0, 1.0), points.number("low_bone_mass", 0.0, 1.0)),
+            temperature=read.number("temperature", 0.01, 100.0),
+            tuning=read.choice("tuning", TUNINGS),
+            simulated=training.flag("simulated", False),
+        )
+
+
+def _architecture(read: ManifestReader) -> Architecture:
+    read.only("library", "name", "options", "lora", "base")
+    read.choice("library", ("timm",))
+    name = read.text("name")
+    if not _TIMM_NAME.fullmatch(name):
+        raise read.wrong("name", "the plain name of a timm model")
+    options = read.section("options")
+    for key, value in options.table.items():
+        if not _OPTION_NAME.fullmatch(key) or _FORBIDDEN_OPTION.fullmatch(key):
+            raise options.wrong(key, "left out, for it is not an option that a bundle may set")
+        if not _is_plain(value):
+            raise options.wrong(key, "a number, a text, true, false, or a list of numbers")
+    if ("lora" in read.table) != ("base" in read.table):
+        raise read.wrong("lora", 'given together with "architecture.base", or not at all')
+    if "lora" not in read.table:
+        return Architecture(name, dict(options.table))
+    lora = read.section("lora").only("rank", "alpha", "targets")
+    targets = lora.table.get("targets")
+    if not isinstance(targets, list) or not targets or not all(isinstance(t, str) and re.fullmatch(r"[\w.]+", t) for t in targets):
+        raise lora.wrong("targets", "a list of layer names")
+    base = read.section("base").only("file", "sha256")
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*\.safetensors", base.text("file")):
+        raise base.wrong("file", "a plain file name ending in .safetensors")
+    if not re.fullmatch(r"[0-9a-f]{64}", base.text("sha256")):
+        raise base.wrong("sha256", "64 hexadecimal digits")
+    return Architecture(
+        name,
+        dict(options.table),
+        LoraSettings(lora.integer("rank", 1, 1024), lora.integer("alpha", 1, 65536), tuple(targets)),
+        BaseWeights(base.text("file"), base.text("sha256")),
+    )
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(item, bool | int | float) or (isinstance(item, list) and _is_plain(item)) for item in value)
+    return value is None or isinstance(value, bool | int | float | str)

@@ -1,0 +1,1 @@
+"""Saliency maps, occlusion (the bone toggles), `analyse` and the Analysis it returns."""

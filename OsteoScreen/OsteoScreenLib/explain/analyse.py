@@ -1,0 +1,251 @@
+"""`analyse`: one radiograph, its bones and a classifier in; the whole answer out."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib import metadata
+
+import numpy as np
+
+import OsteoScreenLib
+from OsteoScreenLib.bones.masks import BoneMasks
+from OsteoScreenLib.classifier.classifier import Classifier
+from OsteoScreenLib.classifier.prediction import CLASSES, TARGETS, log_odds, target_probability
+from OsteoScreenLib.errors import InputError
+from OsteoScreenLib.explain.analysis import (
+    RESEARCH_USE_ONLY,
+    SIMULATED_TRAINING,
+    Analysis,
+    AnalysisRequest,
+    BoneEffect,
+    BoneSummary,
+    Covering,
+    EffectOf,
+    ModelFacts,
+    Provenance,
+    RadiographFacts,
+)
+from OsteoScreenLib.explain.covering import LARGEST_MARGIN, Coverer
+from OsteoScreenLib.explain.gradcam import grad_cam
+from OsteoScreenLib.explain.sweep import BoneSet, Variant, sweep
+from OsteoScreenLib.radiograph.radiograph import Note, Radiograph
+
+# Called with the share done (0 to 1) and a few words on what is being done.
+Progress = Callable[[float, str], None]
+
+_PACKAGES = ("torch", "timm", "numpy", "grad-cam", "opencv-python-headless")
+
+
+def analyse(
+    radiograph: Radiograph,
+    masks: BoneMasks | None,
+    classifier: Classifier,
+    request: AnalysisRequest | None = None,
+    progress: Progress | None = None,
+) -> Analysis:
+    """Predict, explain and, where bones are to be covered, say what they are worth to the answer.
+
+    Parameters
+    ----------
+    masks : bones of this radiograph, at its size; None when there are none (then nothing can be covered).
+    request : what to compute; the defaults of `AnalysisRequest` when None.
+
+    Raises
+    ------
+    InputError
+        One sentence: an unknown target, bone, mode or fill, a margin in millimetres without a spacing, masks of another size.
+    """
+    request = request or AnalysisRequest()
+    report = progress or (lambda _share, _words: None)
+    if request.target not in TARGETS:
+        raise InputError(f"There is no target called '{request.target}'; choose one of {', '.join(TARGETS)}.", code="target")
+    if masks is None and request.cover:
+        raise InputError("Bones cannot be covered without bone masks; segment the radiograph first.", code="no-masks")
+    coverer, chosen, notes = _prepare_covering(radiograph, masks, request)
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    seconds: dict[str, float] = {}
+
+    report(0.0, "predicting")
+    with _timed(seconds, "prediction"):
+        untouched = next(iter(classifier.predict_stream([radiograph.pixels])))
+    saliency = None
+    if request.saliency:
+        report(0.2, "computing the heatmap")
+        with _timed(seconds, "saliency"):
+            saliency = grad_cam(classifier, radiograph.pixels, request.target)
+        if saliency.is_empty:
+            notes.append(Note("empty-heatmap", "info", f"The heatmap is empty: no place on the image speaks for {request.target}."))
+    covering = None
+    if coverer is not None:
+        report(0.4, "covering bones")
+        with _timed(seconds, "covering"):
+            covering = _covering(radiograph, coverer, classifier, request, chosen, untouched, report)
+    report(1.0, "done")
+
+    model = classifier.model
+    return Analysis(
+        request=request,
+        radiograph=RadiographFacts(
+            radiograph.shape,
+            radiograph.spacing_mm,
+            radiograph.spacing_source,
+            radiograph.view,
+            radiograph.site,
+            radiograph.source,
+            radiograph.placement,
+        ),
+        model=ModelFacts(model.id, model.title, model.site, model.bundle.sha256, model.bundle.weights_sha256, model.simulated),
+        prediction=classifier.decide(untouched),
+        target_probability=float(target_probability(untouched, request.target)),
+        saliency=saliency,
+        site=masks.site if masks is not None else None,
+        segmenter=masks.method if masks is not None else "",
+        bones=_summaries(radiograph, masks) if masks is not None else (),
+        covering=covering,
+        notes=(*radiograph.notes, *classifier.notes, *notes),
+        statements=(RESEARCH_USE_ONLY, SIMULATED_TRAINING) if model.simulated else (RESEARCH_USE_ONLY,),
+        provenance=Provenance(versions(), classifier.device.type, classifier.precision, started, seconds),
+    )
+
+
+def make_coverer(radiograph: Radiograph, masks: BoneMasks, request: AnalysisRequest) -> Coverer:
+    """The coverer that `analyse` uses for a request; its `cover` gives the very pixels the model was shown."""
+    margin = _margin_px(radiograph, request)
+    return Coverer(radiograph.pixels, masks, request.mode, request.fill, margin, request.seed)
+
+
+def versions() -> dict[str, str]:
+    """OsteoScreen, Python and the packages whose version can change an answer."""
+    found = {"osteoscreen": OsteoScreenLib.__version__, "python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "unknown"
+    return found
+
+
+def _prepare_covering(
+    radiograph: Radiograph, masks: BoneMasks | None, request: AnalysisRequest
+) -> tuple[Coverer | None, tuple[str, ...], list[Note]]:
+    """The coverer, the chosen bones, and a note on those that were not found; no coverer when nothing is to be covered."""
+    if masks is None or not request.cover:
+        return None, (), []
+    chosen = masks.site.expand(request.cover)
+    coverer = make_coverer(radiograph, masks, request)
+    missing = [name for name in chosen if name not in masks.table]
+    if not missing:
+        return coverer, chosen, []
+    listed = ", ".join(missing[:6]) + (f" and {len(missing) - 6} more" if len(missing) > 6 else "")
+    text = f"Not covered, because no mask was found: {listed}."
+    return coverer, chosen, [Note("bones-not-found", "warning", text)]
+
+
+def _margin_px(radiograph: Radiograph, request: AnalysisRequest) -> float:
+    """The margin in pixels. Millimetres go by the mean of row and column spacing, which are equal on nearly every detector."""
+    margin = request.dilation_px
+    if request.dilation_mm is not None:
+        if radiograph.spacing_mm is None:
+            raise InputError(
+                "A margin in millimetres needs the pixel spacing, which is unknown for this radiograph; give it in pixels.",
+                code="margin",
+            )
+        margin = request.dilation_mm / (sum(radiograph.spacing_mm) / 2)
+    if not 0 <= margin <= LARGEST_MARGIN:
+        raise InputError(f"The margin around covered bones must be from 0 to {LARGEST_MARGIN} pixels.", code="margin")
+    return float(margin)
+
+
+def _covering(
+    radiograph: Radiograph,
+    coverer: Coverer,
+    classifier: Classifier,
+    request: AnalysisRequest,
+    chosen: tuple[str, ...],
+    untouched: np.ndarray,
+    report: Progress,
+) -> Covering:
+    every: BoneSet = frozenset(coverer.bones.names)
+    found = tuple(name for name in chosen if name in every)
+    subjects = _subjects(coverer.masks, found)
+    removing = request.mode == "remove"
+    # Both modes are a choice of covered bones: these ones, or all but these ones.
+    covered_for = {bones: bones if removing else every - bones for _, _, bones in subjects}
+    state: BoneSet = frozenset(found)
+    reference: BoneSet = frozenset() if removing else every
+
+    wanted = [reference, state, *covered_for.values()]
+    wanted = [bones for bones in wanted if bones]
+    answers = sweep(coverer, classifier, wanted, lambda done, total: report(0.4 + 0.6 * done / total, "covering bones"))
+    answers[frozenset()] = Variant(untouched, 0)
+
+    sign = 1.0 if removing else -1.0
+
+    def difference(variant: Variant) -> tuple[float, float, float, float]:
+        """(P variant, P reference, Δ points, Δ log-odds), signed for the mode."""
+        p, q = (float(target_probability(v.probabilities, request.target)) for v in (variant, answers[reference]))
+        return p, q, sign * 100 * (q - p), sign * (log_odds(q) - log_odds(p))
+
+    effects = []
+    for of, name, bones in subjects:
+        variant = answers[covered_for[bones]]
+        p, q, points, odds = difference(variant)
+        members = tuple(member for member in found if member in bones)
+        named = dict(zip(CLASSES, map(float, variant.probabilities), strict=True))
+        effects.append(BoneEffect(of, name, members, variant.area_px, named, p, q, points, odds))
+    p, _, points, odds = difference(answers[state])
+    spacing = radiograph.spacing_mm
+    return Covering(
+        mode=request.mode,
+        fill=request.fill,
+        seed=request.seed,
+        margin_px=coverer.margin_px,
+        margin_mm=None if spacing is None else coverer.margin_px * (sum(spacing) / 2),
+        covered=found,
+        not_found=tuple(name for name in chosen if name not in every),
+        area_px=answers[state].area_px,
+        prediction=classifier.decide(answers[state].probabilities),
+        probability=p,
+        delta_points=points,
+        delta_log_odds=odds,
+        effects=tuple(effects),
+    )
+
+
+def _subjects(masks: BoneMasks, found: tuple[str, ...]) -> list[tuple[EffectOf, str, BoneSet]]:
+    """The whole set, the chosen bones of each group, and each bone, in display order."""
+    if not found:
+        return []
+    subjects: list[tuple[EffectOf, str, BoneSet]] = [("set", "all chosen bones", frozenset(found))]
+    for group, members in masks.site.groups.items():
+        touched = frozenset(members) & frozenset(found)
+        if touched:
+            subjects.append(("group", group, touched))
+    return subjects + [("bone", name, frozenset({name})) for name in found]
+
+
+def _summaries(radiograph: Radiograph, masks: BoneMasks) -> tuple[BoneSummary, ...]:
+    spacing = radiograph.spacing_mm
+    pixel_mm2 = None if spacing is None else spacing[0] * spacing[1]
+    areas = masks.areas()
+    return tuple(
+        BoneSummary(
+            bone.name,
+            bone.group,
+            bone.side,
+            areas[bone.name],
+            None if pixel_mm2 is None else round(areas[bone.name] * pixel_mm2, 3),
+        )
+        for bone in (masks.site.by_name[name] for name in masks.names)
+    )
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[step] = time.perf_counter() - start
