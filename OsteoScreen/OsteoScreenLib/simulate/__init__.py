@@ -1,0 +1,1 @@
+"""Simulated radiographs with known bones: meshes and CT posed, projected along real rays and turned into pixels."""

@@ -1,0 +1,181 @@
+"""Random frontal chests: an anatomy varied and posed, dressed in soft tissue, projected to path lengths and bone masks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
+from OsteoScreenLib.simulate.anatomy import GIRDLE, SIDES, Anatomy
+from OsteoScreenLib.simulate.meshes import Mesh, ellipsoid, joined, tapered_tube
+from OsteoScreenLib.simulate.posing import pose_girdle, random_breath, random_pose, random_shape
+from OsteoScreenLib.simulate.projection import Geometry, project
+
+BONES = tuple(CHEST_FRONTAL.by_name)
+AUXILIARY = ("right lung", "left lung", "heart")
+STRUCTURES = BONES + AUXILIARY
+GROUPS = tuple(CHEST_FRONTAL.groups)
+_CORTEX_MM = {
+    "Spine": 0.9,
+    "Right ribs": 0.9,
+    "Left ribs": 0.9,
+    "Clavicles": 1.6,
+    "Scapulae": 1.0,
+    "Sternum": 0.9,
+    "Humeri": 2.6,
+}
+_LEAST_MM = 0.4  # a bone's mask leaves out rays that only graze it
+_LEAST_LUNG_MM = 30.0  # readers call lung what looks dark, not the thin recesses behind the domes of the diaphragm
+
+
+@dataclass(frozen=True)
+class View:
+    """One projected chest.
+
+    paths_mm : name → float32 (rows, columns): "body", "lungs", "airway", "gas", "breasts", "cartilage", and for each bone group
+        "<group>" (whole bone) and "<group> core" (inside its cortex).
+    masks : bool (structures, rows, columns) in the order of `STRUCTURES`.
+    geometry : how it was projected. anatomy : which template.
+    """
+
+    paths_mm: dict[str, np.ndarray]
+    masks: np.ndarray
+    geometry: Geometry
+    anatomy: str
+
+
+PATH_NAMES = ("body", "lungs", "airway", "gas", "breasts", "cartilage", *GROUPS, *(f"{group} core" for group in GROUPS))
+
+
+def random_parts(rng: np.random.Generator, anatomy: Anatomy, upright: bool = True) -> dict[str, Mesh]:
+    """One body: shape, pose, breath and soft tissue drawn with `rng`. Parts by name, with "arm"s, "breasts" and "gas" added."""
+    share = float(rng.uniform(-0.35, 0.75))
+    between = {
+        name: mesh.moved(mesh.vertices + share * (anatomy.other[name] - mesh.vertices))
+        for name, mesh in anatomy.parts().items()
+    }
+    cage = np.concatenate([between[name].vertices for name in BONES if "rib" in name])
+    shape = random_shape(rng, cage)
+    parts = {name: mesh.moved(shape(mesh.vertices)) for name, mesh in between.items() if name not in GIRDLE}
+    # The girdle's bones keep their own proportions: they follow as wholes, by the shift of their sternal ends.
+    for side, pose in zip(SIDES, random_pose(rng, upright), strict=True):
+        girdle = {name: mesh for name, mesh in between.items() if name in GIRDLE and name.startswith(side)}
+        clavicle = girdle[f"{side} clavicle"].vertices
+        inner = clavicle[np.abs(clavicle[:, 0]) <= np.quantile(np.abs(clavicle[:, 0]), 0.05)].mean(axis=0)
+        shift, size = shape(inner[None])[0], float(np.cbrt(np.prod(shape.scale))) * float(np.exp(rng.normal(0, 0.03)))
+        moved = {name: mesh.moved((mesh.vertices - inner) * size + shift) for name, mesh in girdle.items()}
+        parts |= pose_girdle(moved, side, pose)
+    breath = random_breath(rng)
+    middle = np.concatenate([parts[name].vertices for name in ("right lung", "left lung")]).mean(axis=0)
+    heart = parts["heart"].vertices.mean(axis=0)
+    for name in (*AUXILIARY, "airway"):
+        parts[name] = parts[name].moved(breath(name, parts[name].vertices, middle, heart))
+    parts |= _soft_tissue(rng, parts)
+    bubbles = _gas_bubbles(rng, parts)
+    if bubbles is not None:
+        parts["gas"] = bubbles
+    return parts
+
+
+def _soft_tissue(rng: np.random.Generator, parts: dict[str, Mesh]) -> dict[str, Mesh]:
+    """Skin at a random distance, arms, shoulders and sometimes breasts."""
+    body = parts["body"].vertices
+    middle = body.mean(axis=0)
+    fat = np.exp(rng.normal((0.06, 0.05, 0.0), (0.07, 0.08, 0.0)))
+    dressed = {"body": parts["body"].moved((body - middle) * fat + middle)}
+    neck = parts["C5"].vertices.mean(axis=0)
+    for side in SIDES:
+        humerus, clavicle = parts[f"{side} humerus"].vertices, parts[f"{side} clavicle"].vertices
+        top, low = humerus[:, 2].max(), humerus[:, 2].min()
+        shoulder = humerus[humerus[:, 2] > top - 40].mean(axis=0)
+        elbow = humerus[humerus[:, 2] < low + 40].mean(axis=0)
+        thick = rng.uniform(38, 58)
+        dressed[f"{side} arm"] = tapered_tube(
+            shoulder, elbow + 0.35 * (elbow - shoulder), thick, thick * rng.uniform(0.75, 0.95)
+        )
+        root = neck + np.array([0, 0, -25.0]) + 0.25 * (clavicle.mean(axis=0) - neck)
+        dressed[f"{side} shoulder"] = tapered_tube(
+            root, shoulder + np.array([0, 0, -15.0]), rng.uniform(40, 58), rng.uniform(32, 44)
+        )
+    if rng.random() < 0.5:
+        front, size = body[:, 1].min(), rng.uniform(35, 75)
+        for side, sign in zip(SIDES, (-1, 1), strict=True):
+            centre = np.array(
+                [
+                    middle[0] + sign * rng.uniform(75, 105),
+                    front + 0.3 * size,
+                    parts["T8"].vertices[:, 2].mean() + rng.uniform(-35, 25),
+                ]
+            )
+            dressed[f"{side} breast"] = ellipsoid(centre, (size * rng.uniform(0.9, 1.2), size * 0.7, size))
+    return dressed
+
+
+def _gas_bubbles(rng: np.random.Generator, organs: dict[str, Mesh]) -> Mesh | None:
+    """Stomach and bowel gas under the left diaphragm, or none."""
+    if rng.random() < 0.35:
+        return None
+    lung = organs["left lung"].vertices
+    low = lung[:, 2].min()
+    middle = np.median(lung, axis=0)
+    bubbles = []
+    for _ in range(int(rng.integers(1, 4))):
+        centre = np.array([middle[0] + rng.normal(-5, 30), middle[1] + rng.normal(-10, 20), low + rng.uniform(-60, 40)])
+        bubbles.append(ellipsoid(centre, tuple(rng.uniform(8, 38, 3) * (1, 0.8, 0.7)), 2))
+    return joined(bubbles)
+
+
+def random_geometry(rng: np.random.Generator, parts: dict[str, Mesh], upright: bool, size: int = 288) -> Geometry:
+    """A detector a little wider than the rib cage behind or before the patient, roughly centred, the patient turned by a few degrees."""
+    cage = np.concatenate([mesh.vertices for name, mesh in parts.items() if " rib " in name])
+    extent = cage.max(axis=0) - cage.min(axis=0)
+    centre = (cage.min(axis=0) + cage.max(axis=0)) / 2 + np.array([0, 0, rng.normal(22, 12)])
+    field = max(0.95 * extent[2], 1.15 * extent[0]) * rng.uniform(1.0, 1.25)
+    distance = rng.uniform(1600, 2000) if upright else rng.uniform(950, 1300)
+    return Geometry(
+        direction="PA" if upright else "AP",
+        source_detector_mm=float(distance),
+        centre_detector_mm=float(rng.uniform(140, 220)),
+        rows=size,
+        columns=size,
+        pixel_mm=float(field * distance / (distance - 180) / size),
+        offset_mm=(float(rng.normal(0, 8)), float(rng.normal(0, 8))),
+        centre=tuple(float(value) for value in centre),  # type: ignore[arg-type]
+        turn_degrees=(float(rng.normal(0, 4)), float(rng.normal(0, 5)), float(rng.normal(0, 2.5))),
+    )
+
+
+def project_chest(parts: dict[str, Mesh], geometry: Geometry, anatomy: str = "") -> View:
+    """Path lengths and masks of one body in one geometry."""
+    import cv2
+
+    groups = {name: bone.group for name, bone in CHEST_FRONTAL.by_name.items()}
+    own = dict(parts)
+    neighbours = {name: "Spine" for name in own if len(name) == 2 and name not in groups}
+    cores = {f"{name} core": own[name].inset(_CORTEX_MM[group]) for name, group in {**groups, **neighbours}.items()}
+    paths = project({**own, **cores}, geometry)
+    zero = np.zeros((geometry.rows, geometry.columns), np.float32)
+    maps = {name: zero.copy() for name in PATH_NAMES}
+    for name, group in {**groups, **neighbours}.items():
+        maps[group] += paths[name]
+        maps[f"{group} core"] += np.minimum(paths[f"{name} core"], paths[name])
+    maps["lungs"] = paths["right lung"] + paths["left lung"]
+    maps["airway"], maps["gas"] = paths["airway"], paths.get("gas", zero)
+    maps["cartilage"] = sum((path for name, path in paths.items() if "costal" in name), zero)
+    maps["breasts"] = cv2.GaussianBlur(
+        paths.get("right breast", zero) + paths.get("left breast", zero), (0, 0), 9 / geometry.pixel_mm
+    )
+    # Trunk, shoulders and arms overlap in space: more than the thickest, less than the sum.
+    covers = [paths[name] for name in paths if name == "body" or name.endswith((" arm", " shoulder"))]
+    maps["body"] = np.cbrt(sum((path**3 for path in covers), zero))
+    masks = np.stack([paths[name] > (_LEAST_LUNG_MM if name.endswith("lung") else _LEAST_MM) for name in STRUCTURES])
+    return View(maps, masks, geometry, anatomy)
+
+
+def random_view(rng: np.random.Generator, anatomies: tuple[Anatomy, ...], size: int = 288) -> View:
+    """A random chest in a random geometry: two thirds PA upright, one third AP."""
+    anatomy = anatomies[int(rng.integers(len(anatomies)))]
+    upright = bool(rng.random() < 0.67)
+    parts = random_parts(rng, anatomy, upright)
+    return project_chest(parts, random_geometry(rng, parts, upright, size), anatomy.name)
