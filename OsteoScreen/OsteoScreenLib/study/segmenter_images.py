@@ -1,0 +1,286 @@
+"""Training images for the segmenter: rendered chests with random bone density, vessels, disease, scatter, tone and artefacts.
+
+Path lengths stay in memory in half precision; everything random happens each time a chest is drawn, so a few hundred
+projections give endless pictures.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from OsteoScreenLib.bones.embedded import PADDING, normalise
+from OsteoScreenLib.simulate.materials import attenuation_per_mm
+from OsteoScreenLib.simulate.thorax import GROUPS, PATH_NAMES, STRUCTURES
+from OsteoScreenLib.study import disturb
+from OsteoScreenLib.study.views import load_view
+
+_LUNGS = (STRUCTURES.index("right lung"), STRUCTURES.index("left lung"))
+_TREES = 3  # vessel trees drawn ahead for each view: drawing one takes as long as all the rest of a picture
+
+
+class ViewStore:
+    """Rendered views in memory: path lengths float16 and bone coverage at half resolution in 255ths.
+
+    paths : view files of one size. With 288-pixel views each takes 5 MB.
+    """
+
+    def __init__(self, paths: list[Path]) -> None:
+        first = load_view(paths[0])
+        rows, columns = first.masks.shape[1:]
+        self.lengths = np.empty((len(paths), len(PATH_NAMES), rows, columns), np.float16)
+        self.coverage = np.empty((len(paths), len(STRUCTURES), rows // 2, columns // 2), np.uint8)
+        self.vessels = np.empty((len(paths), _TREES, rows, columns), np.uint8)
+        for index, path in enumerate(paths):
+            view = load_view(path)
+            self.lengths[index] = np.stack([view.paths_mm[name] for name in PATH_NAMES])
+            halves = view.masks.reshape(len(STRUCTURES), rows // 2, 2, columns // 2, 2).sum(axis=(2, 4), dtype=np.uint16)
+            self.coverage[index] = np.minimum(halves * 64, 255).astype(np.uint8)
+            within = np.asarray(view.masks[list(_LUNGS)].any(axis=0), np.float32)
+            for tree in range(_TREES):
+                drawn = vessels(within, np.random.default_rng([11, index, tree]))
+                self.vessels[index, tree] = np.clip(drawn * 128, 0, 255)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def depth(self, index: int, rng: np.random.Generator) -> np.ndarray:
+        """Attenuation depth of view `index` with everything random drawn by `rng`, float32 (rows, columns)."""
+        lungs = self.coverage[index][list(_LUNGS)].max(axis=0)
+        tree = self.vessels[index, rng.integers(_TREES)].astype(np.float32) / 128
+        return random_depth(self.lengths[index], lungs, tree, rng)
+
+
+def training_example(store: ViewStore, rng: np.random.Generator, grid: int) -> tuple[np.ndarray, np.ndarray]:
+    """One random chest: network input float32 (grid, grid) and coverage uint8 (structures, grid / 2, grid / 2), in 255ths."""
+    index = int(rng.integers(len(store)))
+    image = _develop(store.depth(index, rng), rng)
+    return _frame(image, store.coverage[index], rng, grid)
+
+
+def plain_example(store: ViewStore, index: int, grid: int) -> tuple[np.ndarray, np.ndarray]:
+    """View `index` as it stands, for validation: middle density, some scatter, one tone; the whole field of view."""
+    rng = np.random.default_rng([7, index])
+    image = _scatter(store.depth(index, rng), 0.2, 0.1)
+    return _warp(image, store.coverage[index], np.eye(2), np.zeros(2), None, grid)
+
+
+def random_depth(lengths: np.ndarray, lungs: np.ndarray, tree: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Attenuation depth −log(transmission) of one view at a random energy and random tissue, float32 (rows, columns).
+
+    lengths : (paths, rows, columns) in millimetres. lungs : coverage of the lungs at half resolution, uint8.
+    tree : lung vessels (rows, columns).
+    """
+    import cv2
+
+    energy = round(float(rng.uniform(48, 78)))
+    mu = {
+        name: attenuation_per_mm(name, float(energy)) for name in ("soft tissue", "fat", "cortical bone", "spongiosa", "marrow")
+    }
+    fat = rng.uniform(0.1, 0.6)
+    soft = (1 - fat) * mu["soft tissue"] + fat * mu["fat"]
+    weights = np.zeros(len(PATH_NAMES), np.float32)
+    place = {name: i for i, name in enumerate(PATH_NAMES)}
+    weights[place["body"]] = soft * rng.uniform(0.75, 1.1)
+    weights[place["lungs"]] = -soft * rng.uniform(0.55, 0.82)
+    weights[place["airway"]] = -soft * rng.uniform(0.5, 1.0)
+    weights[place["gas"]] = -soft * rng.uniform(0.4, 1.0)
+    weights[place["breasts"]] = soft * rng.choice([0.0, rng.uniform(0.05, 0.5)])
+    weights[place["cartilage"]] = soft * rng.choice([0.05, rng.uniform(0.0, 0.9)], p=[0.6, 0.4])
+    overall = rng.uniform(0.6, 1.5)
+    for group in GROUPS:
+        cortical = overall * np.exp(rng.normal(0, 0.25)) * (mu["cortical bone"] - soft)
+        mineral = np.clip(overall * np.exp(rng.normal(0, 0.3)), 0.2, 1.8)
+        spongy = mineral * mu["spongiosa"] + max(0.0, 1 - mineral) * mu["marrow"] - soft
+        weights[place[group]] = cortical
+        weights[place[f"{group} core"]] = spongy - cortical
+    depth = np.tensordot(weights, lengths.astype(np.float32), 1)
+    size = (depth.shape[1], depth.shape[0])
+    within = cv2.GaussianBlur(cv2.resize(lungs, size, interpolation=cv2.INTER_LINEAR), (0, 0), 2).astype(np.float32) / 255
+    depth += within * soft * (rng.uniform(4, 28) * tree + rng.uniform(0, 14) * (cloud(rng, size[0]) - 0.5))
+    if rng.random() < 0.35:
+        depth += within * soft * rng.uniform(20, 110) * opacities(rng, size[0])
+    # Mediastinal and hilar thickness, and soft tissue that no model has.
+    depth += soft * rng.uniform(0, 25) * (cloud(rng, size[0]) - 0.5)
+    return np.maximum(depth, 0)
+
+
+def cloud(rng: np.random.Generator, size: int) -> np.ndarray:
+    """Smooth noise in [0, 1] of a random scale, float32 (size, size)."""
+    import cv2
+
+    knots = rng.random((int(rng.integers(3, 12)),) * 2, dtype=np.float32)
+    return np.clip(cv2.resize(knots, (size, size), interpolation=cv2.INTER_CUBIC), 0, 1)
+
+
+def vessels(within: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Vessel-like trees spreading from each hilum, float32 about [0, 1]: random walks that branch and thin out."""
+    import cv2
+
+    size = within.shape[0]
+    canvas = np.zeros((size, size), np.float32)
+    columns = np.flatnonzero(within.max(axis=0) > 0.5)
+    rows = np.flatnonzero(within.max(axis=1) > 0.5)
+    if columns.size < 10 or rows.size < 10:
+        return canvas
+    middle, height = columns.mean() + rng.normal(0, 3), rows[0] + (rows[-1] - rows[0]) * rng.uniform(0.4, 0.55)
+    reach = (columns[-1] - columns[0]) * 0.5
+    for side in (-1, 1):
+        hilum = np.array([middle + side * reach * rng.uniform(0.22, 0.32), height + rng.normal(0, 4)])
+        for _ in range(int(rng.integers(9, 18))):
+            angle, width = rng.uniform(-1.4, 1.4), rng.uniform(1.5, 3.5)
+            start, heading = hilum + rng.normal(0, 3, 2), np.pi / 2 - side * np.pi / 2 + angle
+            _branch(canvas, start, heading, width, reach * rng.uniform(0.3, 0.75), rng)
+    return cv2.GaussianBlur(canvas, (0, 0), 0.8)
+
+
+def _branch(
+    canvas: np.ndarray, start: np.ndarray, heading: float, width: float, length: float, rng: np.random.Generator
+) -> None:
+    import cv2
+
+    steps = max(3, int(length / 9))
+    turns = np.cumsum(rng.normal(0, 0.22, steps)) + heading
+    points = start + np.cumsum(np.stack([np.cos(turns), np.sin(turns)], axis=1), axis=0) * length / steps
+    half = steps // 2 + 1
+    for piece, thick in ((points[:half], width), (points[half - 1 :], max(width * 0.6, 1.0))):
+        cv2.polylines(
+            canvas, [np.round(piece * 8).astype(np.int32)], False, 0.3 + 0.2 * thick, max(1, round(thick)), cv2.LINE_AA, 3
+        )
+    if length > 22:
+        for share in (0.4, 0.75):
+            at = points[min(int(share * steps), steps - 1)]
+            _branch(canvas, at, heading + rng.choice([-1, 1]) * rng.uniform(0.4, 0.9), width * 0.6, length * 0.5, rng)
+
+
+def opacities(rng: np.random.Generator, size: int) -> np.ndarray:
+    """Disease in the lungs as a share of their depth: patches, nodules, a white base or side; float32 (size, size)."""
+    rows, columns = np.mgrid[: 1 : complex(size), : 1 : complex(size)].astype(np.float32)
+    kind = rng.integers(4)
+    if kind == 0:
+        level = rng.uniform(0.5, 0.8)
+        side = columns if rng.random() < 0.5 else 1 - columns
+        return (1 / (1 + np.exp(-(rows - level + 0.1 * side) * 40)) * (side > rng.choice([0.5, -1.0]))).astype(np.float32)
+    veil = np.zeros((size, size), np.float32)
+    for _ in range(int(rng.integers(1, 12))):
+        radius = rng.uniform(0.015, 0.05) if kind == 1 else rng.uniform(0.04, 0.2)
+        away = np.hypot((rows - rng.uniform(0.2, 0.8)) / rng.uniform(0.6, 1.6), columns - rng.uniform(0.15, 0.85)) / radius
+        veil = np.maximum(veil, np.exp(-(away ** rng.uniform(2, 5))))
+    return veil * (0.5 + 0.5 * cloud(rng, size)) if kind != 1 else veil * np.float32(0.5)
+
+
+def _scatter(depth: np.ndarray, share: float, width: float) -> np.ndarray:
+    """Scatter added, back to a logarithmic grey scale in [0, 1]."""
+    import cv2
+
+    signal = np.exp(-depth)
+    # Beside the body the beam is unscattered, and a collimated field leaves little of it.
+    small = cv2.resize(np.minimum(signal, 0.25), None, fx=0.125, fy=0.125, interpolation=cv2.INTER_AREA)
+    spread = cv2.resize(
+        cv2.GaussianBlur(small, (0, 0), width * small.shape[1]),
+        (depth.shape[1], depth.shape[0]),
+        interpolation=cv2.INTER_LINEAR,
+    )
+    logged = -np.log(signal + np.float32(share) * spread + 1e-4)
+    low, high = np.percentile(logged[::4, ::4], [0.5, 99.7])
+    return np.clip((logged - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
+
+
+def _develop(depth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The console's work on the image, and what lies on it or in front of it."""
+    image = _scatter(depth, rng.uniform(0, 0.35), rng.uniform(0.04, 0.15))
+    if rng.random() < 0.3:
+        # Film and linear detectors: the grey value follows the signal itself.
+        image = disturb.stretch(-np.exp(-image * np.float32(rng.uniform(1, 4))))
+    image = disturb.tone(image, rng, 0.6)
+    if rng.random() < 0.5:
+        image = disturb.equalise(image, rng)
+    if rng.random() < 0.3:
+        image = disturb.shading(image, rng)
+    if rng.random() < 0.3:
+        image = disturb.hardware(image, rng)
+    if rng.random() < 0.4:
+        image = disturb.label(image, rng)
+    return _grain(image, rng)
+
+
+def _grain(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A little blur, sharpening or noise: what is left of them when a radiograph is brought to the network's size."""
+    import cv2
+
+    if rng.random() < 0.5:
+        soft = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.0))
+        image = soft if rng.random() < 0.4 else image + rng.uniform(0.2, 1.2) * (image - soft)
+    if rng.random() < 0.5:
+        image = image + rng.uniform(0, 0.025) * rng.standard_normal(image.shape, dtype=np.float32)
+    return np.clip(image, 0, 1).astype(np.float32)
+
+
+def _frame(image: np.ndarray, coverage: np.ndarray, rng: np.random.Generator, grid: int) -> tuple[np.ndarray, np.ndarray]:
+    """A random crop, tilt, stretch and bend; then shutters, borders and the letterbox of a non-square image."""
+    import cv2
+
+    zoom = np.exp(rng.uniform(np.log(0.72), np.log(1.12)))
+    angle = np.radians(rng.normal(0, 4))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = turn @ np.diag(zoom * np.exp(rng.normal(0, 0.05, 2)))
+    room = max(0.0, 1 - zoom) * 0.5
+    shift = rng.uniform(-1, 1, 2) * (room * 0.6 + 0.02)
+    knots = rng.normal(0, 0.012, (2, 4, 4)).astype(np.float32)
+    bend = np.stack([cv2.resize(part, (grid, grid), interpolation=cv2.INTER_CUBIC) for part in knots])
+    return _warp(image, coverage, matrix, shift, bend, grid, rng)
+
+
+def _warp(
+    image: np.ndarray,
+    coverage: np.ndarray,
+    matrix: np.ndarray,
+    shift: np.ndarray,
+    bend: np.ndarray | None,
+    grid: int,
+    rng: np.random.Generator | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sample image and coverage through one map in units of the field of view, pixel centres at half steps."""
+    import cv2
+
+    def sample_at(side: int, source: int) -> tuple[np.ndarray, np.ndarray]:
+        unit = (np.arange(side, dtype=np.float32) + 0.5) / side - 0.5
+        y, x = np.meshgrid(unit, unit, indexing="ij")
+        map_x = matrix[0, 0] * x + matrix[0, 1] * y + shift[0]
+        map_y = matrix[1, 0] * x + matrix[1, 1] * y + shift[1]
+        if bend is not None:
+            map_x = map_x + cv2.resize(bend[0], (side, side), interpolation=cv2.INTER_AREA)
+            map_y = map_y + cv2.resize(bend[1], (side, side), interpolation=cv2.INTER_AREA)
+        return ((map_x + 0.5) * source - 0.5).astype(np.float32), ((map_y + 0.5) * source - 0.5).astype(np.float32)
+
+    warped = cv2.remap(image, *sample_at(grid, image.shape[0]), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    maps = sample_at(grid // 2, coverage.shape[1])
+    drawn = [
+        cv2.remap(
+            np.ascontiguousarray(coverage[i : i + 4].transpose(1, 2, 0)),
+            *maps,
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_CONSTANT,
+        )
+        for i in range(0, len(coverage), 4)
+    ]
+    targets = np.concatenate([part if part.ndim == 3 else part[..., None] for part in drawn], axis=2).transpose(2, 0, 1).copy()
+    if rng is None:
+        return normalise(warped), targets
+    if rng.random() < 0.3:
+        warped = disturb.shutters(warped, rng)
+    placed = normalise(warped)
+    if rng.random() < 0.5:
+        # The letterbox of a non-square image: even margins, because the targets lie on the half grid.
+        margin = 2 * int(rng.integers(1, grid // 12))
+        rows = slice(None) if rng.random() < 0.6 else slice(margin, grid - margin)
+        columns = slice(margin, grid - margin) if rows == slice(None) else slice(None)
+        boxed, kept = np.full_like(placed, PADDING), np.zeros_like(targets)
+        boxed[rows, columns] = normalise(warped[rows, columns])
+        half = tuple(
+            slice(None) if part == slice(None) else slice(margin // 2, grid // 2 - margin // 2) for part in (rows, columns)
+        )
+        kept[:, half[0], half[1]] = targets[:, half[0], half[1]]
+        placed, targets = boxed, kept
+    return placed, targets

@@ -1,0 +1,262 @@
+"""Training the gate: one seeded command from thorax CT and skeleton meshes to the embedded bundle."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+
+from OsteoScreenLib.bones.gate import Gate, GateLimits
+from OsteoScreenLib.bones.gate_network import GateNetwork, candidates, canvas
+from OsteoScreenLib.bundle import Bundle, as_float16, write_bundle
+from OsteoScreenLib.files import resource_folder
+from OsteoScreenLib.study.disturb import Framing, disturb
+from OsteoScreenLib.study.gate_figures import GateFigures, gate_figures, temperature_of
+from OsteoScreenLib.study.gate_images import RECIPE, Bank, bone_bank, cached, ct_bank, drawn_bank, posed_bank
+from OsteoScreenLib.study.views import render_views
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class GateOptions:
+    """What `train_gate` needs.
+
+    views : folder of rendered chests, None for `work`/views. steps : optimiser steps of 2·`batch` candidates each, with `fresh`
+    newly made images a step. size, widths, reduced : of the network. Counts of base images: drawn (chests, and as many unlike
+    images), ct (a CT, from the front, askew, in slices), posed (rendered chests), askew (posed bodies from elsewhere), bones (a
+    region).
+    """
+
+    thorax_ct: Path
+    skeleton: Path
+    work: Path
+    out: Path
+    seed: int = 0
+    views: Path | None = None
+    steps: int = 700
+    batch: int = 48
+    fresh: int = 14
+    size: int = 96
+    widths: tuple[int, ...] = (16, 32, 64, 88)
+    reduced: int = 16
+    drawn: int = 2000
+    ct: int = 36
+    posed: int = 160
+    askew: int = 32
+    bones: int = 40
+    threads: int = 1
+    framing: Framing = field(default_factory=Framing)
+
+
+def training_bank(options: GateOptions, skip_views: int = 0) -> Bank:
+    """Every base image, from the caches in the work folder where they are there; the first `skip_views` chests are left out."""
+    folder, seed = options.work / "gate", options.seed
+    skeleton, thorax_ct = options.skeleton, options.thorax_ct
+
+    def posed() -> Bank:
+        wanted = range(skip_views, skip_views + options.posed)
+        views = render_views(options.views or options.work / "views", skeleton, thorax_ct, wanted)
+        return posed_bank(views, skeleton, thorax_ct, options.askew, seed)
+
+    makers: dict[str, Callable[[], Bank]] = {
+        f"drawn-{options.drawn}": lambda: drawn_bank(options.drawn, seed),
+        f"ct-{options.ct}": lambda: ct_bank(thorax_ct, options.ct, seed),
+        f"bones-{options.bones}": lambda: bone_bank(skeleton, options.bones, seed),
+        f"posed-{skip_views}-{options.posed}-{options.askew}": posed,
+    }
+    bank = Bank((), ())
+    for name, make in makers.items():
+        bank += cached(folder / f"{name}-seed{seed}-recipe{RECIPE}.npz", make)
+    return bank
+
+
+class Sampler:
+    """An endless stream of training batches: freshly disturbed images enter a pool, and each is seen a few times."""
+
+    def __init__(self, bank: Bank, options: GateOptions, rng: np.random.Generator) -> None:
+        self._options, self._rng = options, rng
+        self._parts = []
+        for chest in (True, False):
+            part = bank.only(chest)
+            self._parts.append((part, part.weights()))
+        self._pool: list[tuple[np.ndarray, bool]] = []
+
+    def fresh(self) -> tuple[np.ndarray, bool]:
+        """A newly disturbed image's canvas and whether it is a frontal chest."""
+        chest = bool(self._rng.random() < 0.5)
+        part, weights = self._parts[0 if chest else 1]
+        index = int(self._rng.choice(len(part.images), p=weights))
+        image = part.images[index].astype(np.float32) / 255
+        diseased = 0.35 if chest else 0.1
+        return canvas(disturb(image, self._rng, self._options.framing, 128, diseased), self._options.size), chest
+
+    def batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """Canvases (2·batch, 2, size, size), is it an upright bright chest, is it not mirrored, does that count."""
+        rng, batch = self._rng, self._options.batch
+        while True:
+            for _ in range(self._options.fresh if len(self._pool) >= 4 * batch else 4 * batch):
+                self._pool.append(self.fresh())
+            while len(self._pool) > 1500:
+                self._pool.pop(int(rng.integers(0, 750)))
+            inputs, right, facing, counts = [], [], [], []
+            for index in rng.choice(len(self._pool), batch, replace=False):
+                square, chest = self._pool[index]
+                laid = candidates(square)
+                mirrored = int(rng.integers(2))
+                for upright in (True, False):
+                    lie = 0 if upright and chest else int(rng.integers(1, 8))
+                    turns, inverted = lie % 4, lie // 4
+                    inputs.append(laid[8 * inverted + 4 * mirrored + turns])
+                    right.append(chest and lie == 0)
+                    facing.append(mirrored == 0)
+                    counts.append(chest and lie == 0)
+            yield (
+                torch.from_numpy(np.stack(inputs)).contiguous(memory_format=torch.channels_last),
+                torch.tensor(right, dtype=torch.float32),
+                torch.tensor(facing, dtype=torch.float32),
+                torch.tensor(counts, dtype=torch.float32),
+            )
+
+
+def fit(bank: Bank, options: GateOptions) -> GateNetwork:
+    """Train and return the moving average of the weights."""
+    torch.manual_seed(options.seed)
+    torch.set_num_threads(options.threads)
+    cv2.setNumThreads(options.threads)
+    network = GateNetwork(options.size, options.widths, options.reduced).to(memory_format=torch.channels_last)
+    average = copy.deepcopy(network)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=options.steps, pct_start=0.15)
+    stream = Sampler(bank, options, np.random.default_rng([options.seed, 7])).batches()
+    losses = []
+    for step in range(options.steps):
+        inputs, right, facing, counts = next(stream)
+        answers = network(inputs)
+        chest = nn.functional.binary_cross_entropy_with_logits(answers[:, 0], right * 0.98 + 0.01)
+        mirror = nn.functional.binary_cross_entropy_with_logits(answers[:, 1], facing, weight=counts, reduction="sum")
+        loss = chest + 0.3 * mirror / counts.sum().clamp(min=1)
+        optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+        optimiser.step()
+        schedule.step()
+        keep = min(0.995, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for mean, now in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+                mean.lerp_(now, 1 - keep) if mean.is_floating_point() else mean.copy_(now)
+        losses.append((chest.item(), mirror.item() / max(1.0, counts.sum().item())))
+        if step % 50 == 49:
+            log.info("step %d: chest %.4f, mirror %.4f", step + 1, *np.mean(losses[-50:], axis=0))
+    return average.eval()
+
+
+def train_gate(options: GateOptions) -> Bundle:
+    """Make the images, train, fix the temperature on fresh images, and write the bundle to `options.out`."""
+    bank = training_bank(options)
+    log.info("%d base images, %d of them frontal chests", len(bank.kinds), len(bank.only(True).kinds))
+    network = fit(bank, options)
+    fewer = replace(options, seed=options.seed + 1000, drawn=options.drawn // 10, ct=8, posed=30, askew=8, bones=5)
+    held_out = training_bank(fewer, skip_views=options.posed)
+    limits = GateLimits(probability=0.5, confidence=0.8, mirrored=0.2)
+    raw = gate_figures(Gate(network, limits, options.size), held_out, options.framing, options.seed)
+    temperature = temperature_of(raw)
+    figures = gate_figures(Gate(network, limits, options.size, temperature), held_out, options.framing, options.seed + 1)
+    manifest = {
+        "id": "chest-gate",
+        "kind": "gate",
+        "title": "Frontal chest check: body part, way up, polarity",
+        "site": "chest-frontal",
+        "architecture": {
+            "name": "GateNetwork",
+            "kwargs": {"size": options.size, "widths": list(options.widths), "reduced": options.reduced},
+        },
+        "preprocessing": {
+            "canvas": options.size,
+            "channels": ["grey values between the 1st and 99th percentile, -1 to 1", "mid-ranks, -1 to 1"],
+            "fit": "letterbox, area average, margins 0",
+        },
+        "limits": asdict(limits),
+        "temperature": temperature,
+        "training": {
+            "command": f"osteoscreen train-embedded gate --thorax-ct DIR --skeleton ZIP --work DIR --seed {options.seed}",
+            "seed": options.seed,
+            "steps": options.steps,
+            "simulated": True,
+            "data": "drawn chests, projections and slices of three chest CT (LIDC-IDRI, CMB-CRC), projections of BodyParts3D bones, "
+            "images made by program; no real radiograph",
+        },
+        "licence": "Apache-2.0 for the weights; CT: CC BY 3.0 (LIDC-IDRI) and CC BY 4.0 (CMB-CRC); BodyParts3D: CC BY-SA",
+        "intended_use": "Research use only: to refuse images that are not frontal chest radiographs and to lay those that are upright.",
+    }
+    return write_bundle(options.out, manifest, as_float16(network.state_dict()), _card(options, figures, temperature))
+
+
+def _card(options: GateOptions, figures: GateFigures, temperature: float) -> str:
+    chests = sum(n for kind, n in figures.seen.items() if kind.startswith("chest"))
+    others = sum(figures.seen.values()) - chests
+    wrong = sum(n for kind, n in figures.accepted.items() if not kind.startswith("chest"))
+    good = figures.chests_accepted
+    return f"""# chest-gate
+
+Says from the pixels whether an image is a frontal chest radiograph, which way up it lies and whether bones are bright.
+Research use only.
+
+## What it is
+A residual network of {sum(p.numel() for p in GateNetwork(options.size, options.widths, options.reduced).parameters()):,} weights that looks at
+{options.size} x {options.size} pixels, once as grey values and once as their ranks. It scores "upright, bone-bright frontal chest" for all 16 ways
+to lay the image and takes the best, so turned, mirrored and inverted copies get the same decision. A mirrored chest is
+only suspected from the heart's side, never corrected: dextrocardia looks the same.
+
+## What it was trained on
+Frontal chests drawn from chords of ellipses and tubes, and projected from three chest CT (arms up), and
+posed from them and one skeleton (arms down); every other way to lay them as counter-examples. Against them: other body parts projected from one
+skeleton (BodyParts3D), the same CT from the side, askew, from above and stretched to a quadruped's proportions, CT slices,
+and pages, scenes, patterns, noise and blank fields made by program. No real radiograph was used for training.
+Seed {options.seed}, {options.steps} steps.
+
+## Figures on images made with another seed
+The anatomies are the ones of the training, so these say that the training worked, not how real radiographs fare.
+
+- {good} of {chests} frontal chests accepted; of these {figures.upright} laid upright, {figures.bright} with the right polarity,
+  {figures.facing} with the right answer on mirroring.
+- {wrong} of {others} other images accepted.
+- Temperature {temperature}.
+
+{figures.table()}
+
+## What it cannot know
+- Infants, animals other than a stretched human thorax, images of more than one patient side by side, and chests with most of both
+  lungs white are outside its training or rare in it.
+- A frontal chest cropped so far that lungs no longer frame the spine may be refused.
+- It judges no image quality and finds no disease.
+"""
+
+
+def main() -> None:
+    """Command line: python -m OsteoScreenLib.study.train_gate --thorax-ct DIR --skeleton ZIP --work DIR --out DIR --seed S."""
+    parser = argparse.ArgumentParser(description="Train the embedded gate.")
+    parser.add_argument("--thorax-ct", type=Path, required=True)
+    parser.add_argument("--skeleton", type=Path, required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--views", type=Path, default=None)
+    parser.add_argument("--out", type=Path, default=None)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, default=GateOptions.steps)
+    given = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    out = given.out or resource_folder("Models", "chest-gate")
+    bundle = train_gate(GateOptions(given.thorax_ct, given.skeleton, given.work, out, given.seed, given.views, given.steps))
+    log.info("wrote %s\n%s", bundle.folder, bundle.card)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""A folder of projected chests: rendered once, seeded one by one, resumed where it stopped.
+
+Each view is one compressed NumPy file without pickles: path lengths in half precision, masks bit-packed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from OsteoScreenLib.errors import InputError
+from OsteoScreenLib.files import write_atomically
+from OsteoScreenLib.simulate.anatomy import build_anatomies
+from OsteoScreenLib.simulate.projection import Direction, Geometry
+from OsteoScreenLib.simulate.thorax import PATH_NAMES, STRUCTURES, View, random_view
+
+_FORMAT = 1
+
+
+def view_path(folder: Path, seed: int, index: int) -> Path:
+    """Where view `index` of a seed lies."""
+    return folder / f"chest-{seed}-{index:05d}.npz"
+
+
+def render_views(
+    folder: Path,
+    skeleton: Path,
+    thorax_ct: Path,
+    indices: range,
+    *,
+    seed: int = 0,
+    size: int = 288,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Render the views of `indices` that `folder` does not hold yet; the paths of all of them.
+
+    A view depends only on (seed, index), the two data sources and this version. progress : called with (done, all).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [view_path(folder, seed, index) for index in indices]
+    if all(path.is_file() for path in paths):
+        return paths
+    anatomies = build_anatomies(skeleton, thorax_ct)
+    for done, (index, path) in enumerate(zip(indices, paths, strict=True)):
+        if not path.is_file():
+            save_view(path, random_view(np.random.default_rng([seed, index]), anatomies, size))
+        if progress is not None:
+            progress(done + 1, len(paths))
+    return paths
+
+
+def save_view(path: Path, view: View) -> Path:
+    """Write one view atomically."""
+    stack = np.stack([view.paths_mm[name] for name in PATH_NAMES]).astype(np.float16)
+    geometry = view.geometry
+    facts = np.array(
+        [
+            geometry.source_detector_mm,
+            geometry.centre_detector_mm,
+            geometry.pixel_mm,
+            *geometry.offset_mm,
+            *geometry.centre,
+            *geometry.turn_degrees,
+        ]
+    )
+
+    def write(temporary: Path) -> None:
+        with open(temporary, "wb") as stream:
+            np.savez_compressed(
+                stream,
+                format=np.array(_FORMAT),
+                paths=stack,
+                masks=np.packbits(view.masks, axis=0),
+                names=np.array(PATH_NAMES),
+                structures=np.array(STRUCTURES),
+                anatomy=np.array(view.anatomy),
+                direction=np.array(geometry.direction),
+                geometry=facts,
+            )
+
+    return write_atomically(path, write)
+
+
+def load_view(path: Path) -> View:
+    """Read one view. Raises `InputError` when the file is damaged or from another version."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            if (
+                int(stored["format"]) != _FORMAT
+                or tuple(stored["structures"]) != STRUCTURES
+                or tuple(stored["names"]) != PATH_NAMES
+            ):
+                raise ValueError("another version")
+            paths = dict(zip(PATH_NAMES, stored["paths"].astype(np.float32), strict=True))
+            masks = np.unpackbits(stored["masks"], axis=0, count=len(STRUCTURES)).astype(bool)
+            facts = [float(value) for value in stored["geometry"]]
+            rows, columns = masks.shape[1:]
+            direction: Direction = str(stored["direction"])  # type: ignore[assignment]
+            geometry = Geometry(
+                direction=direction,
+                source_detector_mm=facts[0],
+                centre_detector_mm=facts[1],
+                rows=rows,
+                columns=columns,
+                pixel_mm=facts[2],
+                offset_mm=(facts[3], facts[4]),
+                centre=(facts[5], facts[6], facts[7]),
+                turn_degrees=(facts[8], facts[9], facts[10]),
+            )
+            return View(paths, masks, geometry, str(stored["anatomy"]))
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"The rendered view {path.name} cannot be used; delete it and run the same command again.", code="view-unreadable"
+        ) from error

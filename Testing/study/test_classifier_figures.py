@@ -1,0 +1,62 @@
+"""Density classes, calibration, operating points and AUCs of the embedded classifier's training."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from OsteoScreenLib.study.classifier_figures import best_temperature, classifier_figures, softmax, youden
+from OsteoScreenLib.study.density import class_of, density_of, random_t_score
+
+
+@pytest.mark.parametrize(("t_score", "label"), [(1.0, 0), (-1.0, 0), (-1.01, 1), (-2.49, 1), (-2.5, 2), (-4.0, 2)])
+def test_classes_have_the_borders_of_the_who(t_score, label):
+    assert class_of(t_score) == label
+
+
+def test_random_t_scores_stay_in_their_class():
+    rng = np.random.default_rng(0)
+    for label in range(3):
+        assert {class_of(random_t_score(rng, label)) for _ in range(500)} == {label}
+
+
+def test_less_density_at_lower_t_scores():
+    thick, thin = (density_of(t, np.random.default_rng(0)) for t in (0.0, -3.0))
+    assert thin.trabecular < thick.trabecular and thin.cortical < thick.cortical
+    assert 1 - thin.trabecular / thick.trabecular > 1 - thin.cortical / thick.cortical
+
+
+def test_temperature_undoes_overconfidence():
+    rng = np.random.default_rng(1)
+    honest = rng.normal(0, 1.5, (6000, 3))
+    chances = softmax(honest)
+    labels = (rng.random((6000, 1)) > chances.cumsum(axis=1)).sum(axis=1).clip(0, 2)
+    assert best_temperature(honest * 3, labels) == pytest.approx(3, rel=0.1)
+
+
+def test_youden_splits_what_can_be_split():
+    scores = np.array([0.1, 0.2, 0.35, 0.6, 0.7, 0.9])
+    assert 0.35 < youden(scores, scores > 0.5) < 0.6
+
+
+def test_figures_of_a_perfect_and_of_a_useless_classifier():
+    labels = np.tile([0, 1, 2, 0, 1, 2], 4)
+    bodies = np.repeat(np.arange(4), 6)
+    perfect = np.eye(3)[labels] * 0.9 + 0.1 / 3
+    figures = classifier_figures(perfect, labels, bodies, (0.5, 0.5))
+    assert figures.osteoporosis == figures.low_bone_mass == figures.osteoporosis_within == 1
+    assert np.array_equal(figures.confusion, np.diag([8, 8, 8]))
+    blind = classifier_figures(np.full((24, 3), 1 / 3), labels, bodies, (0.5, 0.5))
+    assert blind.osteoporosis == blind.low_bone_mass_within == 0.5
+    assert blind.log_loss == pytest.approx(np.log(3))
+
+
+def test_within_bodies_forgives_what_bodies_differ_in():
+    labels = np.tile([0, 2], 10)
+    bodies = np.repeat(np.arange(10), 2)
+    worst = np.linspace(0.05, 0.6, 10).repeat(2) + np.where(labels == 2, 0.02, 0)
+    probabilities = np.stack([1 - worst, np.zeros(20), worst], axis=1)
+    figures = classifier_figures(probabilities, labels, bodies, (0.5, 0.5))
+    assert figures.osteoporosis_within == 1 and figures.osteoporosis < 0.7
