@@ -1,0 +1,1 @@
+"""What leaves OsteoScreen: the overlay picture and the self-contained report."""
