@@ -18,7 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 VENV = HERE / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-SAMPLE = HERE / "OsteoScreen" / "Resources" / "SampleData" / "simulated-osteoporosis.dcm"
+SAMPLE = HERE / "OsteoScreen" / "Resources" / "SampleData" / "simulated_chest_osteoporosis.dcm"
 SETUP_FILES = ("pyproject.toml", "requirements.txt", "requirements-simulate.txt", "requirements-test.txt")
 
 

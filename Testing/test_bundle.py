@@ -142,7 +142,9 @@ def test_missing_things_are_named(tmp_path: Path, folder: Path) -> None:
     assert "lacks its file card.md" in refused(folder, "bundle-file-missing")
 
 
-@pytest.mark.parametrize("text", [b"{", b"", b"\xff\xfe", b"[1]", b'"x"', b'{"format": NaN}', b"[" * 100000, b'{"format": "other"}'])
+@pytest.mark.parametrize(
+    "text", [b"{", b"", b"\xff\xfe", b"[1]", b'"x"', b'{"format": NaN}', b"[" * 100000, b'{"format": "other"}']
+)
 def test_a_manifest_that_is_none_is_refused(folder: Path, text: bytes) -> None:
     (folder / MANIFEST).write_bytes(text)
     refused(folder, "bundle-manifest")
@@ -186,7 +188,9 @@ def test_a_file_swapped_after_opening_is_caught(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_a_pickle_under_the_right_name_and_hash_is_refused_and_never_loaded(folder: Path, tmp_path: Path, protocol: int) -> None:
+def test_a_pickle_under_the_right_name_and_hash_is_refused_and_never_loaded(
+    folder: Path, tmp_path: Path, protocol: int
+) -> None:
     trace = tmp_path / "trace"
     replace_weights(folder, pickle.dumps({"weight": Harm(trace)}, protocol=protocol))
     refused(folder, "bundle-pickle" if protocol >= 2 else "bundle-format")
@@ -210,7 +214,14 @@ def test_a_torch_checkpoint_renamed_is_refused(folder: Path, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"\x00" * 8, b"\xff" * 16, b"\x02" + b"\x00" * 7 + b"[]", b"\x05" + b"\x00" * 7 + b"{bad}", b"\x40" + b"\x00" * 7 + b"{}"],
+    [
+        b"",
+        b"\x00" * 8,
+        b"\xff" * 16,
+        b"\x02" + b"\x00" * 7 + b"[]",
+        b"\x05" + b"\x00" * 7 + b"{bad}",
+        b"\x40" + b"\x00" * 7 + b"{}",
+    ],
 )
 def test_rubbish_with_the_right_hash_is_no_safetensors(folder: Path, data: bytes) -> None:
     replace_weights(folder, data)
@@ -225,7 +236,17 @@ def test_a_header_that_lies_about_its_tensors_is_refused(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["../outside.safetensors", "/etc/hosts", "a/b.safetensors", "..", "C:weights.safetensors", "a\\b.txt", ".hidden.txt", "", MANIFEST],
+    [
+        "../outside.safetensors",
+        "/etc/hosts",
+        "a/b.safetensors",
+        "..",
+        "C:weights.safetensors",
+        "a\\b.txt",
+        ".hidden.txt",
+        "",
+        MANIFEST,
+    ],
 )
 def test_file_names_that_lead_out_of_the_folder(folder: Path, name: str) -> None:
     rewrite(folder, lambda manifest: manifest["files"].update({name: {"sha256": "0" * 64, "bytes": 0}}))
@@ -251,7 +272,9 @@ def test_code_in_a_bundle_is_refused(folder: Path) -> None:
     assert "does not belong in a bundle" in refused(folder, "bundle-path")
 
 
-@pytest.mark.parametrize("entry", [{}, None, {"sha256": "xyz", "bytes": 1}, {"sha256": "0" * 64, "bytes": -1}, {"sha256": "0" * 64}])
+@pytest.mark.parametrize(
+    "entry", [{}, None, {"sha256": "xyz", "bytes": 1}, {"sha256": "0" * 64, "bytes": -1}, {"sha256": "0" * 64}]
+)
 def test_an_entry_without_hash_and_size_is_refused(folder: Path, entry: Any) -> None:
     rewrite(folder, lambda manifest: manifest["files"].update({CARD: entry}))
     assert "SHA-256 and the size" in refused(folder, "bundle-manifest")

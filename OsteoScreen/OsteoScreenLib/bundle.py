@@ -137,7 +137,9 @@ def write_bundle(folder: Path, manifest: Mapping[str, Any], tensors: Mapping[str
 
     folder = Path(folder)
     if folder.exists() and not (folder / MANIFEST).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} exists and is no model bundle, so it is not overwritten; choose another folder.", code="bundle-exists")
+        raise InputError(
+            f"{folder} exists and is no model bundle, so it is not overwritten; choose another folder.", code="bundle-exists"
+        )
     # Cloned, because safetensors refuses tensors that share memory, and tied weights do.
     contents = {
         WEIGHTS: save({key: tensors[key].detach().cpu().contiguous().clone() for key in sorted(tensors)}),
@@ -173,7 +175,9 @@ def as_float16(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     halves = {key: tensor.half() if tensor.is_floating_point() else tensor for key, tensor in tensors.items()}
     for key, tensor in halves.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise OsteoScreenError(f"The tensor {key} holds values that half precision cannot store; write the bundle in float32.")
+            raise OsteoScreenError(
+                f"The tensor {key} holds values that half precision cannot store; write the bundle in float32."
+            )
     return halves
 
 
@@ -184,7 +188,8 @@ def _open(folder: Path, kind: str | None) -> Bundle:
         if folder.suffix.lower() in _PICKLE_SUFFIXES:
             raise _pickle(folder.name, folder.name)
         raise InputError(
-            f"{folder.name} is a file, but a model bundle is a folder with {MANIFEST} in it; choose that folder.", code="bundle-format"
+            f"{folder.name} is a file, but a model bundle is a folder with {MANIFEST} in it; choose that folder.",
+            code="bundle-format",
         )
     manifest, digest = _read_manifest(folder)
     name = manifest["id"]
@@ -192,7 +197,8 @@ def _open(folder: Path, kind: str | None) -> Bundle:
         _verify_file(folder, name, file, entry)
     if kind is not None and manifest["kind"] != kind:
         raise InputError(
-            f"The bundle {name} is a {manifest['kind']}, but a {kind} is needed here; choose another bundle.", code="bundle-kind"
+            f"The bundle {name} is a {manifest['kind']}, but a {kind} is needed here; choose another bundle.",
+            code="bundle-kind",
         )
     card = (folder / CARD).read_text(encoding="utf-8", errors="replace")
     return Bundle(folder, manifest, card, digest)
@@ -218,14 +224,20 @@ def _read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
     if not path.is_file():
         if any(entry.suffix.lower() in _PICKLE_SUFFIXES for entry in folder.iterdir()):
             raise _pickle(folder.name, next(e.name for e in sorted(folder.iterdir()) if e.suffix.lower() in _PICKLE_SUFFIXES))
-        raise InputError(f"{folder.name} is no model bundle: it has no {MANIFEST}; choose another folder.", code="bundle-manifest")
+        raise InputError(
+            f"{folder.name} is no model bundle: it has no {MANIFEST}; choose another folder.", code="bundle-manifest"
+        )
     if path.stat().st_size > _LARGEST_MANIFEST:
-        raise InputError(f"{MANIFEST} of {folder.name} is too large to be a manifest; get the bundle again.", code="bundle-manifest")
+        raise InputError(
+            f"{MANIFEST} of {folder.name} is too large to be a manifest; get the bundle again.", code="bundle-manifest"
+        )
     data = path.read_bytes()
     try:
         manifest = json.loads(data.decode("utf-8"), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{MANIFEST} of {folder.name} is not valid JSON; get the bundle again.", code="bundle-manifest") from error
+        raise InputError(
+            f"{MANIFEST} of {folder.name} is not valid JSON; get the bundle again.", code="bundle-manifest"
+        ) from error
     _check_manifest(manifest, folder.name)
     return manifest, hashlib.sha256(data).hexdigest()
 
@@ -350,7 +362,9 @@ def _pickle(bundle: str, name: str) -> InputError:
 
 
 def _not_safetensors(bundle: str, name: str) -> InputError:
-    return InputError(f"{name} of the bundle {bundle} is not a valid safetensors file; get the bundle again.", code="bundle-format")
+    return InputError(
+        f"{name} of the bundle {bundle} is not a valid safetensors file; get the bundle again.", code="bundle-format"
+    )
 
 
 def _unreadable(bundle: str, name: str, error: OSError) -> InputError:

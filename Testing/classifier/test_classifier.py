@@ -140,7 +140,8 @@ def test_out_of_gpu_memory_moves_to_the_processor_and_says_so(tmp_path: Path, mo
 
 
 @pytest.mark.parametrize(
-    "error", [RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"), RuntimeError("[enforce fail] can't allocate memory")]
+    "error",
+    [RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)"), RuntimeError("[enforce fail] can't allocate memory")],
 )
 def test_other_devices_say_it_in_words_and_a_full_processor_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: RuntimeError

@@ -32,7 +32,13 @@ def refused(folder: Path, manifest: dict[str, Any]) -> str:
 
 def test_every_key_of_a_good_manifest_is_understood(tmp_path: Path) -> None:
     model = ModelBundle.from_bundle(make_classifier_bundle(tmp_path / "good", temperature=1.5))
-    assert (model.id, model.site, model.tuning, model.simulated, model.temperature) == ("good", "chest-frontal", "full", True, 1.5)
+    assert (model.id, model.site, model.tuning, model.simulated, model.temperature) == (
+        "good",
+        "chest-frontal",
+        "full",
+        True,
+        1.5,
+    )
     assert (model.operating_points.osteoporosis, model.operating_points.low_bone_mass) == (0.4, 0.6)
 
 

@@ -112,7 +112,10 @@ def test_signs_on_a_model_that_reads_one_bone(tmp_path: Path) -> None:
         for effect in covering.effects:
             assert effect.delta_points > 0 and effect.delta_log_odds > 0, mode
         against = analyse(
-            radiograph, make_masks(), reading, AnalysisRequest(target="normal", cover=("T5",), mode=mode, fill="black", saliency=False)
+            radiograph,
+            make_masks(),
+            reading,
+            AnalysisRequest(target="normal", cover=("T5",), mode=mode, fill="black", saliency=False),
         )
         assert against.covering is not None and against.covering.effects[0].delta_points < 0
     assert covering is not None

@@ -33,7 +33,9 @@ def cases(draw: st.DrawFn) -> tuple[dict[str, np.ndarray], frozenset[str], Mode,
     return masks, chosen, draw(st.sampled_from(MODES)), draw(st.sampled_from(FILLS)), margin
 
 
-def expected_region(masks: dict[str, np.ndarray], chosen: frozenset[str], mode: str, margin: float, shape: tuple[int, ...]) -> np.ndarray:
+def expected_region(
+    masks: dict[str, np.ndarray], chosen: frozenset[str], mode: str, margin: float, shape: tuple[int, ...]
+) -> np.ndarray:
     """The definition, written down plainly."""
     none = np.zeros(shape, bool)
     covered = np.logical_or.reduce([masks[n] for n in masks if n in chosen] or [none])

@@ -106,7 +106,10 @@ def test_merged_lora_peaks_where_its_adapters_make_it_look(tmp_path: Path) -> No
     wanted = target.weight.detach().clone()
     with torch.no_grad():
         target.weight.zero_()
-    assert make_classifier(tmp_path / "base", "vit_tiny_patch16_224", options, SPEC, network).predict(brightness()[None])[0, 2] < 0.34
+    assert (
+        make_classifier(tmp_path / "base", "vit_tiny_patch16_224", options, SPEC, network).predict(brightness()[None])[0, 2]
+        < 0.34
+    )
     wrapped = get_peft_model(network, LoraConfig(r=2, lora_alpha=4, target_modules=["qkv"]))
     adapters = {key: torch.zeros_like(tensor) for key, tensor in get_peft_model_state_dict(wrapped).items()}
     plain = wrapped.unload()

@@ -76,7 +76,9 @@ def running(device: torch.device, precision: Precision) -> Iterator[None]:
     with ExitStack() as stack:
         if device.type == "cuda":
             exact = precision == "fp32"
-            stack.enter_context(torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=not exact))
+            stack.enter_context(
+                torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=not exact)
+            )
         if precision != "fp32":
             dtype = torch.bfloat16 if precision == "bf16" else torch.float16
             stack.enter_context(torch.autocast(device.type, dtype=dtype))
@@ -90,7 +92,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.cuda.OutOfMemoryError):
         return True
     words = str(error).lower()
-    return isinstance(error, RuntimeError) and ("out of memory" in words or "not enough memory" in words or "can't allocate" in words)
+    return isinstance(error, RuntimeError) and (
+        "out of memory" in words or "not enough memory" in words or "can't allocate" in words
+    )
 
 
 def release_memory() -> None:

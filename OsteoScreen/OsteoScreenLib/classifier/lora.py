@@ -19,7 +19,9 @@ def split_adapters(tensors: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch
     return adapters, {key: tensor for key, tensor in tensors.items() if key not in adapters}
 
 
-def merge_lora(base: nn.Module, adapters: Mapping[str, torch.Tensor], settings: LoraSettings, owner: str = "the bundle") -> nn.Module:
+def merge_lora(
+    base: nn.Module, adapters: Mapping[str, torch.Tensor], settings: LoraSettings, owner: str = "the bundle"
+) -> nn.Module:
     """Merge adapters into a network (Hu et al. 2022: W + alpha / rank · B·A), through peft.
 
     Parameters

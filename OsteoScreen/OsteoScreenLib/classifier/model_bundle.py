@@ -124,7 +124,11 @@ def _architecture(read: ManifestReader) -> Architecture:
         return Architecture(name, dict(options.table))
     lora = read.section("lora").only("rank", "alpha", "targets")
     targets = lora.table.get("targets")
-    if not isinstance(targets, list) or not targets or not all(isinstance(t, str) and re.fullmatch(r"[\w.]+", t) for t in targets):
+    if (
+        not isinstance(targets, list)
+        or not targets
+        or not all(isinstance(t, str) and re.fullmatch(r"[\w.]+", t) for t in targets)
+    ):
         raise lora.wrong("targets", "a list of layer names")
     base = read.section("base").only("file", "sha256")
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*\.safetensors", base.text("file")):

@@ -128,7 +128,8 @@ def _head_keys(network: nn.Module) -> list[str]:
 
 def _keys_differ(owner: str, told: str) -> InputError:
     return InputError(
-        f"The weights of the bundle {owner} do not fit its network: the file {told}; get the bundle again.", code="bundle-weights"
+        f"The weights of the bundle {owner} do not fit its network: the file {told}; get the bundle again.",
+        code="bundle-weights",
     )
 
 

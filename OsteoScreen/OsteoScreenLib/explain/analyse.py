@@ -78,7 +78,9 @@ def analyse(
         with _timed(seconds, "saliency"):
             saliency = grad_cam(classifier, radiograph.pixels, request.target)
         if saliency.is_empty:
-            notes.append(Note("empty-heatmap", "info", f"The heatmap is empty: no place on the image speaks for {request.target}."))
+            notes.append(
+                Note("empty-heatmap", "info", f"The heatmap is empty: no place on the image speaks for {request.target}.")
+            )
     covering = None
     if coverer is not None:
         report(0.4, "covering bones")

@@ -19,7 +19,9 @@ __all__ = [
 ]  # fmt: skip
 
 RESEARCH_USE_ONLY = "Research use only: not for diagnosis or for decisions on treatment."
-SIMULATED_TRAINING = "This model was trained on simulated radiographs, not on patients; its answer is no evidence about a patient."
+SIMULATED_TRAINING = (
+    "This model was trained on simulated radiographs, not on patients; its answer is no evidence about a patient."
+)
 
 EffectOf = Literal["set", "group", "bone"]
 

@@ -119,7 +119,13 @@ class Coverer:
     """
 
     def __init__(
-        self, pixels: np.ndarray, masks: BoneMasks, mode: Mode = "remove", fill: Fill = "mean", margin_px: float = 0.0, seed: int = 0
+        self,
+        pixels: np.ndarray,
+        masks: BoneMasks,
+        mode: Mode = "remove",
+        fill: Fill = "mean",
+        margin_px: float = 0.0,
+        seed: int = 0,
     ) -> None:
         if masks.shape != pixels.shape:
             raise InputError(

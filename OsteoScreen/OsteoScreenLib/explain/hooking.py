@@ -48,7 +48,9 @@ def _transformer_hook(network: Any) -> Hook:
     else:
         layer, name = network.blocks[-1], f"blocks.{index}"
     if layer is None:
-        raise OsteoScreenError(f"Grad-CAM does not know the blocks of the network {type(network).__name__}; switch the heatmap off.")
+        raise OsteoScreenError(
+            f"Grad-CAM does not know the blocks of the network {type(network).__name__}; switch the heatmap off."
+        )
     prefix = int(network.num_prefix_tokens)
     grid = network.patch_embed.grid_size
 
@@ -69,7 +71,9 @@ def _convnet_hook(network: Any, inputs: torch.Tensor) -> Hook:
         return lambda module, _args, output: produced.append((name, module, output))
 
     handles = [
-        module.register_forward_hook(note_output(name)) for name, module in network.named_modules() if name and not _is_identity(module)
+        module.register_forward_hook(note_output(name))
+        for name, module in network.named_modules()
+        if name and not _is_identity(module)
     ]
     try:
         with torch.inference_mode():

@@ -94,7 +94,9 @@ class SaliencyMap:
             return 0.0
         held = []
         for axis in (0, 1):
-            centres = self.grid_to_radiograph[axis, axis] * np.arange(self.grid.shape[1 - axis]) + self.grid_to_radiograph[axis, 2]
+            centres = (
+                self.grid_to_radiograph[axis, axis] * np.arange(self.grid.shape[1 - axis]) + self.grid_to_radiograph[axis, 2]
+            )
             held.append((centres >= -0.5) & (centres <= self.radiograph_shape[1 - axis] - 0.5))
         on_it = self.grid[np.ix_(held[1], held[0])]
         return float(on_it.max()) if on_it.size else float(self.grid.max())

@@ -1,0 +1,250 @@
+"""The command line: `osteoscreen analyse`, `segment`, `models`, `bench`.
+
+Exit codes: 0 done; 2 the input or the options are wrong, or one of several images was refused; 1 a fault of ours. Never a
+traceback, unless `--debug` asks for it. Options are declared here; what they do is in `commands`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from OsteoScreenLib import __version__
+from OsteoScreenLib.commands import failures, models, training
+
+app = typer.Typer(
+    name="osteoscreen",
+    help="Opportunistic osteoporosis screening on radiographs. Research use only.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+bench = typer.Typer(help="Measure this installation.", no_args_is_help=True)
+app.add_typer(models.app, name="models")
+app.add_typer(bench, name="bench")
+app.add_typer(training.app, name="train-embedded")
+
+
+class Device(StrEnum):
+    """Where the network runs."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+class Precision(StrEnum):
+    """Number format of the network."""
+
+    auto = "auto"
+    fp32 = "fp32"
+    bf16 = "bf16"
+    fp16 = "fp16"
+
+
+class Mode(StrEnum):
+    """What covering a bone means."""
+
+    remove = "remove"
+    add_back = "add-back"
+
+
+class Fill(StrEnum):
+    """What covered pixels are replaced with."""
+
+    mean = "mean"
+    blur = "blur"
+    inpaint = "inpaint"
+    noise = "noise"
+    black = "black"
+
+
+class SegmenterChoice(StrEnum):
+    """Who draws the bones."""
+
+    embedded = "embedded"
+    torchxrayvision = "torchxrayvision"
+
+
+class Rotation(StrEnum):
+    """Quarter turns counter-clockwise."""
+
+    none = "0"
+    quarter = "90"
+    half = "180"
+    three_quarters = "270"
+
+
+class Flip(StrEnum):
+    """Mirroring of the stored image."""
+
+    none = "none"
+    horizontal = "horizontal"
+    vertical = "vertical"
+
+
+Images = Annotated[list[Path], typer.Argument(help="DICOM, PNG, JPEG, TIFF, NRRD or NIfTI files.", show_default=False)]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results; several images get a folder each in it.")]
+DeviceOption = Annotated[Device, typer.Option(help="Where the network runs.")]
+SegmenterOption = Annotated[SegmenterChoice, typer.Option(help="Who draws the bones.")]
+RotationOption = Annotated[
+    Rotation | None, typer.Option("--rotate", help="Turn the stored image counter-clockwise, instead of asking the image.")
+]
+FlipOption = Annotated[Flip | None, typer.Option("--flip", help="Mirror the stored image.")]
+InvertOption = Annotated[
+    bool | None, typer.Option("--invert/--no-invert", help="Invert the grey values or keep them, instead of asking the image.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
+
+
+@app.callback(invoke_without_command=True)
+def osteoscreen(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere.")] = False,
+) -> None:
+    """Opportunistic osteoporosis screening on radiographs. Research use only."""
+    if version:
+        print(f"osteoscreen {__version__}")
+        raise typer.Exit()
+
+
+@app.command()
+def analyse(
+    images: Images,
+    out: Out,
+    model: Annotated[str, typer.Option(help="Id of a classifier, or its folder.")] = "chest-sim-classifier",
+    device: DeviceOption = Device.auto,
+    precision: Annotated[Precision, typer.Option(help="Number format of the network.")] = Precision.auto,
+    cover: Annotated[
+        list[str] | None, typer.Option(help="Cover this bone or group, for example 'Spine' or 'right rib 5'; may be repeated.")
+    ] = None,
+    mode: Annotated[
+        Mode, typer.Option(help="'remove' takes the covered bones away; 'add-back' shows only the others.")
+    ] = Mode.remove,
+    fill: Annotated[Fill, typer.Option(help="What covered pixels are replaced with.")] = Fill.mean,
+    margin: Annotated[float, typer.Option(help="Cover this many pixels around each bone too.", min=0, max=200)] = 0.0,
+    margin_mm: Annotated[
+        float | None, typer.Option(help="The same in millimetres; needs a known pixel spacing.", min=0)
+    ] = None,
+    target: Annotated[
+        str, typer.Option(help="The class that is explained: normal, osteopenia, osteoporosis or 'low bone mass'.")
+    ] = "osteoporosis",
+    segmenter: SegmenterOption = SegmenterChoice.embedded,
+    masks: Annotated[Path | None, typer.Option(help="Bone masks drawn on this image, as .seg.nrrd.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the fill 'noise'.", min=0)] = 0,
+    rotate: RotationOption = None,
+    flip: FlipOption = None,
+    invert: InvertOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read radiographs; write the class with its probabilities, the bones, the heatmap and a report for each."""
+    from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
+
+    options = {
+        **_shared(device, segmenter, rotate, flip, invert),
+        "model": model,
+        "precision": precision.value,
+        "cover": list(CHEST_FRONTAL.expand(cover or [])),
+        "mode": mode.value,
+        "fill": fill.value,
+        "margin_px": margin,
+        "margin_mm": margin_mm,
+        "target": target,
+        "masks": str(masks) if masks else None,
+        "seed": seed,
+    }
+    _run("analyse", images, out, options, as_json)
+
+
+@app.command()
+def segment(
+    images: Images,
+    out: Out,
+    device: DeviceOption = Device.auto,
+    segmenter: SegmenterOption = SegmenterChoice.embedded,
+    rotate: RotationOption = None,
+    flip: FlipOption = None,
+    invert: InvertOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Draw the bones of radiographs into masks.seg.nrrd and a picture, without a prediction."""
+    _run("segment", images, out, _shared(device, segmenter, rotate, flip, invert), as_json)
+
+
+@bench.command("start")
+def bench_start(as_json: JsonOption = False) -> None:
+    """How long a fresh process takes to import OsteoScreen, and whether anything heavy comes along."""
+    from OsteoScreenLib.benchmarks import measure_start
+
+    figures = measure_start()
+    if as_json:
+        print(json.dumps(figures.as_json(), indent=2))
+    else:
+        heavy = ", ".join(figures.heavy_imports) or "none"
+        print(
+            f"import OsteoScreenLib: {figures.seconds:.3f} s (median of {figures.runs} fresh processes, slowest "
+            f"{figures.slowest_seconds:.3f} s; limit {figures.limit_seconds:g} s)\n"
+            f"torch, Qt, vtk, slicer imported: {heavy}\n{'passed' if figures.passed else 'not passed'}"
+        )
+    if not figures.passed:
+        raise typer.Exit(failures.OUR_FAULT)
+
+
+def _shared(
+    device: Device, segmenter: SegmenterChoice, rotate: Rotation | None, flip: Flip | None, invert: bool | None
+) -> dict[str, Any]:
+    return {
+        "device": device.value,
+        "segmenter": segmenter.value,
+        "rotate": int(rotate.value) if rotate is not None else None,
+        "flip": flip.value if flip is not None else None,
+        "invert": invert,
+    }
+
+
+def _run(command: Any, images: list[Path], out: Path, options: dict[str, Any], as_json: bool) -> None:
+    from OsteoScreenLib.commands.images import run
+
+    raise typer.Exit(run(command, images, out, options, as_json=as_json, debug=_debug))
+
+
+_debug = False  # set once by `main`, because --debug may stand anywhere on the command line
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command line and return its exit code. Whatever happens, the user gets one sentence."""
+    global _debug
+    given = sys.argv[1:] if arguments is None else arguments
+    _debug = "--debug" in given
+    try:
+        code = app([word for word in given if word != "--debug"], prog_name="osteoscreen", standalone_mode=False)
+        sys.stdout.flush()
+        if code == failures.INTERRUPTED:  # newer Typers turn Ctrl-C into this code themselves
+            print("Cancelled.", file=sys.stderr)
+        return int(code or 0)
+    except BrokenPipeError:  # the reader of our output left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return failures.OUR_FAULT
+    except (Exception, KeyboardInterrupt) as error:
+        if _debug:
+            failures.show_traceback(error)
+        sentence, code = failures.sentence_of(error), failures.exit_code(error)
+        if "--json" in given:
+            print(
+                json.dumps(
+                    {"osteoscreen": __version__, "error": {"code": getattr(error, "code", "fault"), "sentence": sentence}}
+                )
+            )
+        print(sentence, file=sys.stderr)
+        return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

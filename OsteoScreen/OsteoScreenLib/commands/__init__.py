@@ -1,0 +1,1 @@
+"""What the command line does behind its options. Importing this room is cheap."""

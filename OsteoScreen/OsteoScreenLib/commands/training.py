@@ -1,0 +1,77 @@
+"""`osteoscreen train-embedded`: the models and samples that ship with OsteoScreen, made again from CT and skeleton alone."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Train the embedded models again on simulated radiographs (needs the extra 'simulate').",
+    no_args_is_help=True,
+)
+
+ThoraxCt = Annotated[Path, typer.Option("--thorax-ct", help="Folder with lidc2_ct_uint8.nrrd, lidc2_labels.nrrd and .csv.")]
+Skeleton = Annotated[Path, typer.Option("--skeleton", help="bodyparts3d_stl.zip.")]
+Work = Annotated[
+    Path, typer.Option("--work", help="Folder for rendered views and checkpoints; a second call goes on from there.")
+]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder of the bundle; in the work folder when not given.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0)]
+
+
+@app.callback()
+def _show_progress() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+
+
+@app.command()
+def segmenter(
+    thorax_ct: ThoraxCt, skeleton: Skeleton, work: Work, out: Out = None, seed: Seed = 0, steps: int | None = None
+) -> None:
+    """The chest segmenter."""
+    from OsteoScreenLib.study.segmenter_network_training import Schedule
+    from OsteoScreenLib.study.train_segmenter import SegmenterOptions, train_segmenter
+
+    schedule = Schedule(steps=steps) if steps else Schedule()
+    options = SegmenterOptions(thorax_ct, skeleton, work, out or work / "chest-segmenter", seed=seed, schedule=schedule)
+
+    def show(stage: str, done: int, total: int, loss: float) -> None:
+        if done % 25 == 0 or done == total:
+            logging.info("%s %d of %d, loss %.4f", stage, done, total, loss)
+
+    print(f"The bundle lies in {train_segmenter(options, show).folder}.")
+
+
+@app.command()
+def gate(
+    thorax_ct: ThoraxCt, skeleton: Skeleton, work: Work, out: Out = None, seed: Seed = 0, steps: int | None = None
+) -> None:
+    """The gate: frontal chest or not, which way up, which polarity."""
+    from OsteoScreenLib.study.train_gate import GateOptions, train_gate
+
+    options = GateOptions(thorax_ct, skeleton, work, out or work / "chest-gate", seed, steps=steps or GateOptions.steps)
+    print(f"The bundle lies in {train_gate(options).folder}.")
+
+
+@app.command()
+def classifier(
+    thorax_ct: ThoraxCt, skeleton: Skeleton, work: Work, out: Out = None, seed: Seed = 0, steps: int | None = None
+) -> None:
+    """The classifier of simulated bone density."""
+    from OsteoScreenLib.study.train_classifier import ClassifierOptions, train_classifier
+
+    folder = out or work / "chest-sim-classifier"
+    options = ClassifierOptions(thorax_ct, skeleton, work, folder, seed, steps=steps or ClassifierOptions.steps)
+    print(f"The bundle lies in {train_classifier(options).folder}.")
+
+
+@app.command()
+def samples(thorax_ct: ThoraxCt, skeleton: Skeleton, work: Work, out: Out = None, seed: Seed = 0) -> None:
+    """The two simulated sample radiographs."""
+    from OsteoScreenLib.study.samples import write_samples
+
+    for path in write_samples(out or work / "samples", skeleton, thorax_ct, seed):
+        print(f"Wrote {path}.")
