@@ -143,7 +143,9 @@ class Slow:
         mark.unlink(missing_ok=True)
         slow = environment(TEST_SEGMENTER_SECONDS=str(seconds), TEST_SEGMENTER_MARK=str(mark))
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        self.process = subprocess.Popen(command(*arguments), text=True, env=slow, **pipes)  # type: ignore[call-overload]
+        # A test run in the background of a shell ignores Ctrl-C, and its children would too.
+        listen = {} if sys.platform == "win32" else {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+        self.process = subprocess.Popen(command(*arguments), text=True, env=slow, **pipes, **listen)  # type: ignore[call-overload]
 
     def worker(self) -> psutil.Process:
         wait_for(lambda: self._mark.is_file() and self._mark.read_text(), 120)

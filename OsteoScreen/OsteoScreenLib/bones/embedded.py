@@ -141,6 +141,34 @@ def plausible(logits: np.ndarray, rules: Plausibility) -> np.ndarray | None:
     return np.where(inside | (positive == 0), logits, np.float32(-3)).astype(np.float32)
 
 
+# Ribs of a side and vertebrae follow each other from head to foot.
+_SERIES = tuple(CHEST_FRONTAL.groups[group] for group in ("Spine", "Right ribs", "Left ribs"))
+
+
+def in_order(planes: Mapping[str, np.ndarray], tolerance: float = 3.0) -> dict[str, np.ndarray]:
+    """The planes without ribs and vertebrae that lie out of turn, such as rib 8 below rib 10: fragments of something else.
+
+    In each series the largest set stays whose centres descend; among equals the one with more area. planes : logits by name.
+    tolerance : rows of the plane by which a later bone may lie higher, as one of them may be cut off or half drawn.
+    """
+    dropped: set[str] = set()
+    for series in _SERIES:
+        present = [name for name in series if name in planes]
+        heights = [float(np.nonzero(planes[name] > 0)[0].mean()) for name in present]
+        best: list[tuple[int, int, int]] = []  # bones kept, their area, the one before
+        for i, name in enumerate(present):
+            before = [(best[j][0], best[j][1], j) for j in range(i) if heights[i] > heights[j] - tolerance]
+            count, area, last = max(before, default=(0, 0, -1))
+            best.append((count + 1, area + int((planes[name] > 0).sum()), last))
+        at = max(range(len(best)), key=lambda i: best[i][:2], default=-1)
+        kept = set()
+        while at >= 0:
+            kept.add(present[at])
+            at = best[at][2]
+        dropped |= set(present) - kept
+    return {name: plane for name, plane in planes.items() if name not in dropped}
+
+
 class EmbeddedSegmenter:
     """Bones of `CHEST_FRONTAL` on frontal chest radiographs, and lungs and heart on request. See `Segmenter`.
 
@@ -210,7 +238,8 @@ class EmbeddedSegmenter:
     def _planes(self, radiograph: Radiograph) -> tuple[dict[str, np.ndarray], Letterbox]:
         logits = self.logits(radiograph.pixels)
         found = {name: plausible(plane, self._rules) for name, plane in zip(self._structures, logits, strict=True)}
-        return {name: plane for name, plane in found.items() if plane is not None}, Letterbox(radiograph.shape, self._grid)
+        drawn = in_order({name: plane for name, plane in found.items() if plane is not None})
+        return drawn, Letterbox(radiograph.shape, self._grid)
 
 
 PADDING = -2.4  # what `normalise` gives for black: padding looks like the dark beyond a collimator

@@ -41,7 +41,9 @@ class Outcome:
     def as_line(self) -> str:
         """The image's line on the terminal."""
         name = Path(self.path).name
-        return f"{name}: {self.sentence}" if self.sentence else f"{name}: {summary(self.body)}"
+        if self.sentence.startswith(name):  # the sentence names the file itself
+            return self.sentence
+        return f"{name}: {self.sentence or summary(self.body)}"
 
 
 def summary(body: Mapping[str, Any]) -> str:
@@ -192,5 +194,7 @@ def _progress(wanted: bool) -> Iterator[_Quiet]:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    # Rich would otherwise lead what is printed on stdout to its own console, which is stderr here.
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as progress:
         yield _Bar(progress, progress.add_task("Starting", total=1))

@@ -42,7 +42,7 @@ def outlines(masks: BoneMasks, name: str) -> list[np.ndarray]:
     rows, columns = box = bounding_box(mask)
     if rows.stop == rows.start:
         return []
-    finer = np.repeat(np.repeat(mask[box].view(np.uint8), 2, axis=0), 2, axis=1)
+    finer = cv2.resize(mask[box].view(np.uint8), None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
     found, _ = cv2.findContours(finer, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     start = (columns.start - 0.25, rows.start - 0.25)
     return [contour[:, 0, :] / 2 + start for contour in found]

@@ -45,7 +45,8 @@ REGIONS: dict[str, Region] = {
     ),
     "femur": Region(r"femur|hip bone|patella|tibia", (-90, 20, 650), (300, 480), ((0, 20), (90, 15)), 55),
     "knee": Region(r"femur|tibia|fibula|patella", (-80, 20, 440), (120, 380), ((0, 15), (90, 12)), 35),
-    "legs": Region(r"femur|tibia|fibula|patella", (0, 20, 430), (260, 520), ((0, 12),), 35, (0, 0), True),
+    "legs": Region(r"femur|tibia|fibula|patella", (0, 20, 430), (220, 520), ((0, 12),), 35, (0, 0), True),
+    "two legs": Region(r"femur|tibia|fibula|patella|talus|calcaneus", (0, 20, 350), (260, 480), ((0, 12),), 35, (0, 0), True),
     "leg": Region(r"tibia|fibula|patella|talus|calcaneus|femur", (-90, 20, 250), (260, 480), ((0, 20), (90, 15)), 30),
     "ankle": Region(r"tibia|fibula|talus|calcaneus", (-85, 35, 70), (100, 260), ((0, 25), (90, 15)), 20),
     "forearm": Region(r"radius|ulna|humerus", (-250, 20, 990), (180, 380), ((0, 40), (90, 40)), 22),
@@ -65,6 +66,10 @@ def bone_view(skeleton: Mapping[str, Mesh], region: str, rng: np.random.Generato
     unwanted = "" if part.both else str(rng.choice(["left ", "right "]))
     pattern = re.compile(rf"(left |right )?({part.bones})")
     names = [n for n in skeleton if pattern.fullmatch(n) and not (unwanted and n.startswith(unwanted))]
+    if part.both and "leg" in region:
+        # Pairs of limbs are taken with the feet together or well apart.
+        apart = float(rng.uniform(-25, 60))
+        skeleton = {n: _moved_aside(skeleton[n], n, apart) for n in names}
     outer = joined(skeleton[n] for n in names)
     # Marrow takes away most of what the cortex would add; the flat bones' cortex is thin.
     inner = joined(skeleton[n].inset(3.0 if re.search("femur|tibia|humerus", n) else 1.2) for n in names)
@@ -83,6 +88,12 @@ def bone_view(skeleton: Mapping[str, Mesh], region: str, rng: np.random.Generato
     )  # fmt: skip
     paths = project({"outer": outer, "inner": inner}, geometry)
     return radiographic(_with_tissue(np.maximum(paths["outer"] - 0.65 * paths["inner"], 0), region, pixel, rng), rng)
+
+
+def _moved_aside(mesh: Mesh, name: str, apart_mm: float) -> Mesh:
+    """A limb's bone moved away from the middle: right ones to the right, left ones to the left."""
+    side = {"right": -1.0, "left": 1.0}.get(name.split(" ")[0], 0.0)
+    return mesh.moved(mesh.vertices + np.array([side * apart_mm, 0.0, 0.0]))
 
 
 def _unrolled(points: np.ndarray, centre: np.ndarray) -> np.ndarray:

@@ -149,7 +149,8 @@ def shutters(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     import cv2
 
     rows, columns = image.shape
-    reach = rng.uniform(0, 0.16, 4) * (rng.random(4) < 0.6)
+    widest = 0.3 if rng.random() < 0.4 else 0.14
+    reach = rng.uniform(0, widest, 4) * (rng.random(4) < 0.6)
     tilt = rng.normal(0, 0.01, 4)
     corners = np.array(
         [
@@ -178,8 +179,10 @@ def grain(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.clip(image + speckle, 0, 1).astype(np.float32)
 
 
-def disturb(image: np.ndarray, rng: np.random.Generator, framing: Framing, size: int, diseased: float = 0.35) -> np.ndarray:
-    """One newly framed and disturbed copy. diseased : how often opacities are laid over it."""
+def disturb(
+    image: np.ndarray, rng: np.random.Generator, framing: Framing, size: int, diseased: float = 0.35, shut: float = 0.35
+) -> np.ndarray:
+    """One newly framed and disturbed copy. diseased, shut : how often opacities are laid over it, and margins round it."""
     image = reframe(image, rng, framing, size)
     if rng.random() < diseased:
         image = opacities(image, rng)
@@ -190,7 +193,7 @@ def disturb(image: np.ndarray, rng: np.random.Generator, framing: Framing, size:
     if rng.random() < 0.5:
         image = equalise(image, rng)
     image = tone(image, rng)
-    if rng.random() < 0.35:
+    if rng.random() < shut:
         image = shutters(image, rng)
     if rng.random() < 0.4:
         image = label(image, rng)

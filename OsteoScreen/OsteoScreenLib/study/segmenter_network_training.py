@@ -26,7 +26,7 @@ class Schedule:
     batch : images a step. rate : peak learning rate. grid : input side. average : decay of the averaged weights.
     """
 
-    steps: int = 2400
+    steps: int = 2800
     minutes: float = 0.0
     batch: int = 8
     rate: float = 2e-3

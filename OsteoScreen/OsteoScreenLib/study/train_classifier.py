@@ -212,9 +212,10 @@ Normal, osteopenia or osteoporosis on a frontal chest radiograph, learnt from si
 Research use only. **It was never shown a patient's bone density; its answers on real radiographs are not evidence about the patient.**
 
 ## What it is
-timm `{options.network}` made narrower ({dict(options.network_options)}), trained from random weights, one grey channel of {options.size} x {options.size} pixels, letterboxed.
+timm `{options.network}` made narrower (channels {options.network_options["channels"]}, stem {options.network_options["stem_width"]}), trained from random weights, one grey channel of {options.size} x {options.size} pixels, letterboxed.
 Seed {options.seed}, {options.steps} steps of {3 * options.batch} images, cross-entropy and the order within a body.
-A vision transformer of ViT-Ti's kind trained from scratch on the same pictures stayed near chance in the same time.
+A vision transformer (ViT-Ti with half its blocks, 2.8 million weights), trained from scratch in the same way, was still at chance after 100
+steps of 1.6 s (cross-entropy 1.10, AUC .51), where this network had learnt after 60 of 0.7 s.
 
 ## What it was trained on
 {options.bodies[0]} simulated chests posed from one skeleton and one labelled CT (two anatomies in all), each developed anew for every use with a random
@@ -239,7 +240,8 @@ Decisions on the test bodies at these points:
 
 ## What it cannot know
 - The grey scale of a radiograph is set by the exposure, the detector's processing and the window, none of which is calibrated:
-  a dark or flat rendering and a thin bone look alike. A strong tone curve, local contrast processing or a thick body shifts its answer.
+  a dark or flat rendering and a thin bone look alike. Tone curves, local contrast processing and thick bodies shift its answer:
+  mild multi-scale processing (detail lifted by 15 %) took a simulated chest with a T-score of -3.6 from P(low bone mass) 0.80 to 0.35.
 - Fractures, scoliosis, degenerative change, aortic calcification, implants and disease were not simulated.
 - Bodies unlike the two anatomies, children, and views other than frontal.
 """

@@ -18,8 +18,9 @@ from OsteoScreenLib.bones.gate import Gate, GateLimits
 from OsteoScreenLib.bones.gate_network import GateNetwork, candidates, canvas
 from OsteoScreenLib.bundle import Bundle, as_float16, write_bundle
 from OsteoScreenLib.files import resource_folder
+from OsteoScreenLib.study.bone_views import REGIONS
 from OsteoScreenLib.study.disturb import Framing, disturb
-from OsteoScreenLib.study.gate_figures import GateFigures, gate_figures, temperature_of
+from OsteoScreenLib.study.gate_figures import GateFigures, gate_figures, temperature_of, threshold_of
 from OsteoScreenLib.study.gate_images import RECIPE, Bank, bone_bank, cached, ct_bank, drawn_bank, posed_bank
 from OsteoScreenLib.study.views import render_views
 
@@ -42,9 +43,9 @@ class GateOptions:
     out: Path
     seed: int = 0
     views: Path | None = None
-    steps: int = 700
+    steps: int = 1500
     batch: int = 48
-    fresh: int = 14
+    fresh: int = 20
     size: int = 96
     widths: tuple[int, ...] = (16, 32, 64, 88)
     reduced: int = 16
@@ -70,7 +71,7 @@ def training_bank(options: GateOptions, skip_views: int = 0) -> Bank:
     makers: dict[str, Callable[[], Bank]] = {
         f"drawn-{options.drawn}": lambda: drawn_bank(options.drawn, seed),
         f"ct-{options.ct}": lambda: ct_bank(thorax_ct, options.ct, seed),
-        f"bones-{options.bones}": lambda: bone_bank(skeleton, options.bones, seed),
+        f"bones-{options.bones}-{len(REGIONS)}": lambda: bone_bank(skeleton, options.bones, seed),
         f"posed-{skip_views}-{options.posed}-{options.askew}": posed,
     }
     bank = Bank((), ())
@@ -80,7 +81,7 @@ def training_bank(options: GateOptions, skip_views: int = 0) -> Bank:
 
 
 class Sampler:
-    """An endless stream of training batches: freshly disturbed images enter a pool, and each is seen a few times."""
+    """An endless stream of training batches: freshly disturbed images enter a pool, and the hard ones are seen more often."""
 
     def __init__(self, bank: Bank, options: GateOptions, rng: np.random.Generator) -> None:
         self._options, self._rng = options, rng
@@ -89,6 +90,13 @@ class Sampler:
             part = bank.only(chest)
             self._parts.append((part, part.weights()))
         self._pool: list[tuple[np.ndarray, bool]] = []
+        self._hardness: list[float] = []
+        self._shown = np.zeros(0, int)
+
+    def told(self, losses: torch.Tensor) -> None:
+        """Take in the losses (2·batch,) of the batch that was handed out last."""
+        for index, loss in zip(self._shown, losses.detach().view(-1, 2).amax(dim=1).tolist(), strict=True):
+            self._hardness[index] = loss
 
     def fresh(self) -> tuple[np.ndarray, bool]:
         """A newly disturbed image's canvas and whether it is a frontal chest."""
@@ -96,8 +104,8 @@ class Sampler:
         part, weights = self._parts[0 if chest else 1]
         index = int(self._rng.choice(len(part.images), p=weights))
         image = part.images[index].astype(np.float32) / 255
-        diseased = 0.35 if chest else 0.1
-        return canvas(disturb(image, self._rng, self._options.framing, 128, diseased), self._options.size), chest
+        diseased, shut = (0.35, 0.35) if chest else (0.1, 0.5)
+        return canvas(disturb(image, self._rng, self._options.framing, 128, diseased, shut), self._options.size), chest
 
     def batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]]:
         """Canvases (2·batch, 2, size, size), is it an upright bright chest, is it not mirrored, does that count."""
@@ -105,10 +113,16 @@ class Sampler:
         while True:
             for _ in range(self._options.fresh if len(self._pool) >= 4 * batch else 4 * batch):
                 self._pool.append(self.fresh())
+                self._hardness.append(0.5)
             while len(self._pool) > 1500:
-                self._pool.pop(int(rng.integers(0, 750)))
+                oldest = int(rng.integers(0, 750))
+                self._pool.pop(oldest)
+                self._hardness.pop(oldest)
             inputs, right, facing, counts = [], [], [], []
-            for index in rng.choice(len(self._pool), batch, replace=False):
+            # What was got wrong comes back sooner, within bounds: a hopeless picture must not crowd out the rest.
+            odds = np.clip(self._hardness, 0.1, 1.5)
+            self._shown = rng.choice(len(self._pool), batch, replace=False, p=odds / odds.sum())
+            for index in self._shown:
                 square, chest = self._pool[index]
                 laid = candidates(square)
                 mirrored = int(rng.integers(2))
@@ -136,12 +150,15 @@ def fit(bank: Bank, options: GateOptions) -> GateNetwork:
     average = copy.deepcopy(network)
     optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3, weight_decay=0.02)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=options.steps, pct_start=0.15)
-    stream = Sampler(bank, options, np.random.default_rng([options.seed, 7])).batches()
+    sampler = Sampler(bank, options, np.random.default_rng([options.seed, 7]))
+    stream = sampler.batches()
     losses = []
     for step in range(options.steps):
         inputs, right, facing, counts = next(stream)
         answers = network(inputs)
-        chest = nn.functional.binary_cross_entropy_with_logits(answers[:, 0], right * 0.98 + 0.01)
+        each = nn.functional.binary_cross_entropy_with_logits(answers[:, 0], right * 0.98 + 0.01, reduction="none")
+        sampler.told(each)
+        chest = each.mean()
         mirror = nn.functional.binary_cross_entropy_with_logits(answers[:, 1], facing, weight=counts, reduction="sum")
         loss = chest + 0.3 * mirror / counts.sum().clamp(min=1)
         optimiser.zero_grad()
@@ -163,12 +180,20 @@ def train_gate(options: GateOptions) -> Bundle:
     """Make the images, train, fix the temperature on fresh images, and write the bundle to `options.out`."""
     bank = training_bank(options)
     log.info("%d base images, %d of them frontal chests", len(bank.kinds), len(bank.only(True).kinds))
-    network = fit(bank, options)
+    return finish(fit(bank, options), options)
+
+
+def finish(network: GateNetwork, options: GateOptions) -> Bundle:
+    """Round the weights as they are stored, fix temperature and threshold on fresh images, measure on others, write the bundle."""
+    network.load_state_dict(
+        {name: t.to(network.state_dict()[name].dtype) for name, t in as_float16(network.state_dict()).items()}
+    )
     fewer = replace(options, seed=options.seed + 1000, drawn=options.drawn // 10, ct=8, posed=30, askew=8, bones=5)
     held_out = training_bank(fewer, skip_views=options.posed)
-    limits = GateLimits(probability=0.5, confidence=0.8, mirrored=0.2)
-    raw = gate_figures(Gate(network, limits, options.size), held_out, options.framing, options.seed)
+    open_gate = Gate(network, GateLimits(probability=0.5, confidence=0.8, mirrored=0.2), options.size)
+    raw = gate_figures(open_gate, held_out, options.framing, options.seed)
     temperature = temperature_of(raw)
+    limits = GateLimits(probability=threshold_of(raw, temperature), confidence=0.8, mirrored=0.2)
     figures = gate_figures(Gate(network, limits, options.size, temperature), held_out, options.framing, options.seed + 1)
     manifest = {
         "id": "chest-gate",
@@ -197,10 +222,10 @@ def train_gate(options: GateOptions) -> Bundle:
         "licence": "Apache-2.0 for the weights; CT: CC BY 3.0 (LIDC-IDRI) and CC BY 4.0 (CMB-CRC); BodyParts3D: CC BY-SA",
         "intended_use": "Research use only: to refuse images that are not frontal chest radiographs and to lay those that are upright.",
     }
-    return write_bundle(options.out, manifest, as_float16(network.state_dict()), _card(options, figures, temperature))
+    return write_bundle(options.out, manifest, as_float16(network.state_dict()), _card(options, figures, temperature, limits))
 
 
-def _card(options: GateOptions, figures: GateFigures, temperature: float) -> str:
+def _card(options: GateOptions, figures: GateFigures, temperature: float, limits: GateLimits) -> str:
     chests = sum(n for kind, n in figures.seen.items() if kind.startswith("chest"))
     others = sum(figures.seen.values()) - chests
     wrong = sum(n for kind, n in figures.accepted.items() if not kind.startswith("chest"))
@@ -217,8 +242,8 @@ to lay the image and takes the best, so turned, mirrored and inverted copies get
 only suspected from the heart's side, never corrected: dextrocardia looks the same.
 
 ## What it was trained on
-Frontal chests drawn from chords of ellipses and tubes, and projected from three chest CT (arms up), and
-posed from them and one skeleton (arms down); every other way to lay them as counter-examples. Against them: other body parts projected from one
+Frontal chests drawn from chords of ellipses and tubes, projected from three chest CT (arms up), and
+posed from one of them and one skeleton (arms down); every other way to lay them as counter-examples. Against them: other body parts projected from one
 skeleton (BodyParts3D), the same CT from the side, askew, from above and stretched to a quadruped's proportions, CT slices,
 and pages, scenes, patterns, noise and blank fields made by program. No real radiograph was used for training.
 Seed {options.seed}, {options.steps} steps.
@@ -229,11 +254,12 @@ The anatomies are the ones of the training, so these say that the training worke
 - {good} of {chests} frontal chests accepted; of these {figures.upright} laid upright, {figures.bright} with the right polarity,
   {figures.facing} with the right answer on mirroring.
 - {wrong} of {others} other images accepted.
-- Temperature {temperature}.
+- Temperature {temperature}; accepted from a probability of {limits.probability} (Youden's J on yet another disturbance of these images).
 
 {figures.table()}
 
 ## What it cannot know
+- Two limbs side by side, most of all with dark bones, are what it most often takes for a chest; so are posed bodies turned by half.
 - Infants, animals other than a stretched human thorax, images of more than one patient side by side, and chests with most of both
   lungs white are outside its training or rare in it.
 - A frontal chest cropped so far that lungs no longer frame the spine may be refused.

@@ -37,8 +37,8 @@ class SegmenterOptions:
     skeleton: Path
     work: Path
     out: Path | None = None
-    views: int = 280
-    held_out: int = 40
+    views: int = 200
+    held_out: int = 30
     view_size: int = 288
     seed: int = 0
     threads: int = 0

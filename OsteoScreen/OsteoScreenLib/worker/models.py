@@ -39,6 +39,10 @@ class Models:
             return self._keep(("segmenter", choice, device), lambda: self._torchxrayvision(device))
         raise InputError(f"There is no segmenter '{choice}'; choose embedded or torchxrayvision.", code="segmenter")
 
+    def check(self, model: str) -> None:
+        """Find and verify a classifier's bundle without loading it. Raises `InputError` in one sentence."""
+        open_bundle(model_folders.find_model(model, "classifier"), "classifier")
+
     def classifier(self, model: str, device: str, precision: str) -> Classifier:
         """The classifier of a bundle, verified when it is loaded."""
         from OsteoScreenLib.classifier.classifier import Classifier

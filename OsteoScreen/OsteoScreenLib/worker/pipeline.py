@@ -59,6 +59,8 @@ class Pipeline:
         if request.body.get("first"):
             self._read_ahead(path_in(request.body, "first"), options)
         progress("load", 0.0, "Loading the models")
+        if isinstance(options, AnalysisOptions):
+            self._models.check(options.model)  # before torch is there: what is wrong with a model is said at once
         self._imports.result()
         if isinstance(options, AnalysisOptions):
             self._models.classifier(options.model, options.device, options.precision)
