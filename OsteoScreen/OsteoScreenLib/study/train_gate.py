@@ -259,7 +259,9 @@ The anatomies are the ones of the training, so these say that the training worke
 {figures.table()}
 
 ## What it cannot know
-- Two limbs side by side, most of all with dark bones, are what it most often takes for a chest; so are posed bodies turned by half.
+- Steep oblique and lateral chests are what it most often takes for frontal ones, and next two legs side by side with dark bones. An
+  earlier version often took real inverted knees for chests; pairs of legs were then added to its simulated counter-examples, so real
+  knees are no longer a wholly untouched test. No real radiograph was trained on.
 - Infants, animals other than a stretched human thorax, images of more than one patient side by side, and chests with most of both
   lungs white are outside its training or rare in it.
 - A frontal chest cropped so far that lungs no longer frame the spine may be refused.
