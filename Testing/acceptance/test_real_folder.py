@@ -126,6 +126,7 @@ def changed_copy(source: Path, target: Path, turn: str) -> Path:
     if "inverted" in turn:
         low, high = (0, 2**dataset.BitsStored - 1) if dataset.PixelRepresentation == 0 else (int(array.min()), int(array.max()))
         array = (high - (array.astype(np.int64) - low)).astype(array.dtype)
+        mirror_window(dataset, low + high)
     array = np.ascontiguousarray(change(array))
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.Rows, dataset.Columns = array.shape
@@ -151,6 +152,16 @@ def changed_copy(source: Path, target: Path, turn: str) -> Path:
                 setattr(dataset, keyword, list(reversed(dataset[keyword].value)))
     dataset.save_as(target)
     return target
+
+
+def mirror_window(dataset: Any, ends: int) -> None:
+    """Move the header's windows with the grey values, so that the inverted copy shows the same picture (PS3.3 C.11.2.1.2)."""
+    if dataset.get("WindowCenter") in (None, ""):
+        return
+    slope, intercept = float(dataset.get("RescaleSlope") or 1), float(dataset.get("RescaleIntercept") or 0)
+    half_open = 1 if dataset.get("VOILUTFunction", "LINEAR") in ("", "LINEAR") else 0
+    centres = dataset.WindowCenter if dataset["WindowCenter"].VM > 1 else [dataset.WindowCenter]
+    dataset.WindowCenter = [slope * ends + 2 * intercept - float(centre) + half_open for centre in centres]
 
 
 @pytest.fixture(scope="module")
