@@ -29,14 +29,22 @@ def _show_progress() -> None:
 
 @app.command()
 def segmenter(
-    thorax_ct: ThoraxCt, skeleton: Skeleton, work: Work, out: Out = None, seed: Seed = 0, steps: int | None = None
+    thorax_ct: ThoraxCt,
+    skeleton: Skeleton,
+    work: Work,
+    out: Out = None,
+    seed: Seed = 0,
+    steps: int | None = None,
+    seen: Annotated[Path | None, typer.Option(help="Markdown on what a person saw on real radiographs, for the card.")] = None,
 ) -> None:
     """The chest segmenter."""
     from OsteoScreenLib.study.segmenter_network_training import Schedule
     from OsteoScreenLib.study.train_segmenter import SegmenterOptions, train_segmenter
 
     schedule = Schedule(steps=steps) if steps else Schedule()
-    options = SegmenterOptions(thorax_ct, skeleton, work, out or work / "chest-segmenter", seed=seed, schedule=schedule)
+    options = SegmenterOptions(
+        thorax_ct, skeleton, work, out or work / "chest-segmenter", seed=seed, seen=seen, schedule=schedule
+    )
 
     def show(stage: str, done: int, total: int, loss: float) -> None:
         if done % 25 == 0 or done == total:

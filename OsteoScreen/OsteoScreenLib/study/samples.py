@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from OsteoScreenLib.files import resource_folder, write_bytes, write_text
+from OsteoScreenLib.files import write_bytes, write_text
 from OsteoScreenLib.simulate.anatomy import Anatomy, build_anatomies
 from OsteoScreenLib.simulate.meshes import Mesh
 from OsteoScreenLib.simulate.projection import Geometry
@@ -147,11 +146,11 @@ def write_samples(folder: Path, skeleton: Path, thorax_ct: Path, seed: int = 0, 
         buffer = BytesIO()
         sample_dataset(pixels, geometry, sample, seed).save_as(buffer, enforce_file_format=True)
         written.append(write_bytes(folder / f"{sample.name}.dcm", buffer.getvalue()))
-    write_text(folder / "ATTRIBUTION.md", _attribution(seed, size))
+    write_text(folder / "ATTRIBUTION.md", _attribution(seed))
     return written
 
 
-def _attribution(seed: int, size: int) -> str:
+def _attribution(seed: int) -> str:
     rows = "\n".join(f"| {sample.name}.dcm | {sample.description} | {sample.t_score:+.1f} |" for sample in SAMPLES)
     return f"""# Sample radiographs
 
@@ -163,29 +162,10 @@ Simulated frontal chest radiographs. No patient was imaged. Research use only.
 
 The T-score is the simulator's own rule from density to classes, not a measurement.
 
-Made by `python -m OsteoScreenLib.study.samples --skeleton ZIP --thorax-ct DIR --out DIR --seed {seed} --size {size}` from:
+Made by `osteoscreen train-embedded samples --thorax-ct DIR --skeleton ZIP --work DIR --seed {seed}` from:
 
 - BodyParts3D, © The Database Center for Life Science, CC BY-SA 2.1 Japan: the bones. The images are an adaptation and are
   shared under the same licence.
 - LIDC-IDRI: Armato SG III et al., Data From LIDC-IDRI, The Cancer Imaging Archive, CC BY 3.0, with labels by TotalSegmentator:
   organs, body outline and part of the bones' shape.
 """
-
-
-def main() -> None:
-    """Command line: python -m OsteoScreenLib.study.samples --skeleton ZIP --thorax-ct DIR --out DIR --seed S --size N."""
-    parser = argparse.ArgumentParser(description="Make the two sample radiographs.")
-    parser.add_argument("--thorax-ct", type=Path, required=True)
-    parser.add_argument("--skeleton", type=Path, required=True)
-    parser.add_argument("--out", type=Path, default=None)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--size", type=int, default=1280)
-    given = parser.parse_args()
-    for path in write_samples(
-        given.out or resource_folder("SampleData"), given.skeleton, given.thorax_ct, given.seed, given.size
-    ):
-        print(path)
-
-
-if __name__ == "__main__":
-    main()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import copy
 import logging
 from collections.abc import Mapping
@@ -20,7 +19,6 @@ from OsteoScreenLib.classifier.model_bundle import Architecture
 from OsteoScreenLib.classifier.network import build_network
 from OsteoScreenLib.classifier.prediction import CLASSES
 from OsteoScreenLib.classifier.preprocess import PreprocessSpec, prepare
-from OsteoScreenLib.files import resource_folder
 from OsteoScreenLib.study.classifier_figures import (
     TABLE_HEAD,
     ClassifierFigures,
@@ -245,27 +243,3 @@ Decisions on the test bodies at these points:
 - Fractures, scoliosis, degenerative change, aortic calcification, implants and disease were not simulated.
 - Bodies unlike the two anatomies, children, and views other than frontal.
 """
-
-
-def main() -> None:
-    """Command line: python -m OsteoScreenLib.study.train_classifier --thorax-ct DIR --skeleton ZIP --work DIR --seed S."""
-    parser = argparse.ArgumentParser(description="Train the embedded classifier.")
-    parser.add_argument("--thorax-ct", type=Path, required=True)
-    parser.add_argument("--skeleton", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--views", type=Path, default=None)
-    parser.add_argument("--out", type=Path, default=None)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=ClassifierOptions.steps)
-    given = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    out = given.out or resource_folder("Models", "chest-sim-classifier")
-    options = ClassifierOptions(
-        given.thorax_ct, given.skeleton, given.work, out, given.seed, views=given.views, steps=given.steps
-    )
-    bundle = train_classifier(options)
-    log.info("wrote %s\n%s", bundle.folder, bundle.card)
-
-
-if __name__ == "__main__":
-    main()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import copy
 import logging
 from collections.abc import Callable, Iterator
@@ -17,7 +16,6 @@ from torch import nn
 from OsteoScreenLib.bones.gate import Gate, GateLimits
 from OsteoScreenLib.bones.gate_network import GateNetwork, candidates, canvas
 from OsteoScreenLib.bundle import Bundle, as_float16, write_bundle
-from OsteoScreenLib.files import resource_folder
 from OsteoScreenLib.study.bone_views import REGIONS
 from OsteoScreenLib.study.disturb import Framing, disturb
 from OsteoScreenLib.study.gate_figures import GateFigures, gate_figures, temperature_of, threshold_of
@@ -267,24 +265,3 @@ The anatomies are the ones of the training, so these say that the training worke
 - A frontal chest cropped so far that lungs no longer frame the spine may be refused.
 - It judges no image quality and finds no disease.
 """
-
-
-def main() -> None:
-    """Command line: python -m OsteoScreenLib.study.train_gate --thorax-ct DIR --skeleton ZIP --work DIR --out DIR --seed S."""
-    parser = argparse.ArgumentParser(description="Train the embedded gate.")
-    parser.add_argument("--thorax-ct", type=Path, required=True)
-    parser.add_argument("--skeleton", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--views", type=Path, default=None)
-    parser.add_argument("--out", type=Path, default=None)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=GateOptions.steps)
-    given = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    out = given.out or resource_folder("Models", "chest-gate")
-    bundle = train_gate(GateOptions(given.thorax_ct, given.skeleton, given.work, out, given.seed, given.views, given.steps))
-    log.info("wrote %s\n%s", bundle.folder, bundle.card)
-
-
-if __name__ == "__main__":
-    main()

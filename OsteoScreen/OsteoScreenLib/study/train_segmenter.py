@@ -1,12 +1,7 @@
-"""Trains the embedded chest segmenter from the labelled CT and the skeleton alone, and writes its bundle.
-
-python -m OsteoScreenLib.study.train_segmenter --thorax-ct DIR --skeleton ZIP --work DIR [--steps N] [--minutes M] [--seed S]
-"""
+"""Trains the embedded chest segmenter from the labelled CT and the skeleton alone, and writes its bundle."""
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from OsteoScreenLib.bundle import Bundle, as_float16, write_bundle
-from OsteoScreenLib.errors import OsteoScreenError
 from OsteoScreenLib.simulate.thorax import STRUCTURES
 from OsteoScreenLib.study.segmenter_card import segmenter_card, segmenter_manifest
 from OsteoScreenLib.study.segmenter_images import ViewStore, plain_example
@@ -116,39 +110,3 @@ def _keep_memory() -> None:
         libc.mallopt(-1, (1 << 31) - 1)  # M_TRIM_THRESHOLD
     except (OSError, AttributeError):
         pass
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Command line; 0 when done, otherwise one sentence on standard error."""
-    parser = argparse.ArgumentParser(description="Train the embedded chest segmenter on simulated radiographs.")
-    for name in ("--thorax-ct", "--skeleton", "--work"):
-        parser.add_argument(name, type=Path, required=True)
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--seen", type=Path)
-    parser.add_argument("--steps", type=int, default=Schedule.steps)
-    parser.add_argument("--minutes", type=float, default=0.0)
-    parser.add_argument("--views", type=int, default=SegmenterOptions.views)
-    parser.add_argument("--held-out", type=int, default=SegmenterOptions.held_out)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=0)
-    chosen = parser.parse_args(arguments)
-    options = SegmenterOptions(
-        chosen.thorax_ct, chosen.skeleton, chosen.work, chosen.out, chosen.views, chosen.held_out,
-        seed=chosen.seed, threads=chosen.threads, seen=chosen.seen, schedule=Schedule(steps=chosen.steps, minutes=chosen.minutes),
-    )  # fmt: skip
-
-    def show(stage: str, done: int, total: int, loss: float) -> None:
-        if done % 25 == 0 or done == total:
-            print(f"{stage} {done}/{total} {loss:.4f}", flush=True)
-
-    try:
-        bundle = train_segmenter(options, show)
-    except OsteoScreenError as error:
-        print(error, file=sys.stderr)
-        return 2
-    print(f"The segmenter bundle lies in {bundle.folder}.")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
