@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from OsteoScreenLib.bundle import open_bundle
+from OsteoScreenLib.bundle import embedded_bundle, open_bundle
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.worker import model_folders
 
@@ -29,7 +29,7 @@ class Models:
         """The embedded gate, on the processor: it is small, and a transfer would take longer than its answer."""
         from OsteoScreenLib.bones.gate import Gate
 
-        return self._keep(("gate",), lambda: Gate.from_bundle(_embedded(model_folders.GATE, "gate")))
+        return self._keep(("gate",), lambda: Gate.from_bundle(embedded_bundle(model_folders.GATE, "gate")))
 
     def segmenter(self, choice: str, device: str) -> Segmenter:
         """The chosen segmenter. TorchXRayVision is asked for what it knows and the embedded one for the other bones."""
@@ -62,7 +62,9 @@ class Models:
 
         return self._keep(
             ("segmenter", "embedded", device),
-            lambda: EmbeddedSegmenter.from_bundle(_embedded(model_folders.SEGMENTER, "segmenter"), device=torch_device(device)),
+            lambda: EmbeddedSegmenter.from_bundle(
+                embedded_bundle(model_folders.SEGMENTER, "segmenter"), device=torch_device(device)
+            ),
         )
 
     def _torchxrayvision(self, device: str) -> Segmenter:
@@ -82,10 +84,6 @@ def torch_device(device: str) -> str:
     from OsteoScreenLib.classifier.devices import choose_device
 
     return str(choose_device(device))
-
-
-def _embedded(bundle_id: str, kind: str) -> Any:
-    return open_bundle(model_folders.embedded_folder() / bundle_id, kind)
 
 
 class Ahead:
