@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -71,6 +73,21 @@ class BoneMasks:
         """The bones found, in the vocabulary's order."""
         return tuple(name for name in self.site.by_name if name in self.table)
 
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of every bone's name and pixels, in hexadecimal: the masks' name in cache keys.
+
+        It depends on the masks alone, not on how they are packed: an editor may put the same masks into other layers.
+        """
+        digest = hashlib.sha256(f"{self.site.name} {self.shape}".encode())
+        runs = [_runs(layer) for layer in self.layers]
+        for name in sorted(self.table):
+            layer, label = self.table[name]
+            mine = np.ascontiguousarray(runs[layer].get(label, np.zeros((0, 2), "<i8")), "<i8")
+            digest.update(f"\0{name}\0{len(mine)}\0".encode())
+            digest.update(mine.tobytes())
+        return digest.hexdigest()
+
     def mask(self, name: str) -> np.ndarray:
         """One bone's mask, bool (rows, columns); all False when the bone was not found."""
         if name not in self.table:
@@ -105,3 +122,20 @@ def bounding_box(mask: np.ndarray) -> tuple[slice, slice]:
     if rows.size == 0:
         return slice(0, 0), slice(0, 0)
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def _runs(layer: np.ndarray) -> dict[int, np.ndarray]:
+    """Label → its pixels as (first, end) pairs of positions in the flattened layer, broken at the end of every row."""
+    flat = layer.ravel()
+    change = np.empty(flat.size, bool)
+    change[:1] = True
+    np.not_equal(flat[1:], flat[:-1], out=change[1:])
+    change[:: layer.shape[1] or 1] = True
+    first = np.flatnonzero(change)
+    end = np.append(first[1:], flat.size)
+    labels = flat[first]
+    order = np.argsort(labels, kind="stable")
+    pairs = np.stack([first, end], axis=1)[order]
+    held, starts = np.unique(labels[order], return_index=True)
+    parts = np.split(pairs, starts[1:])
+    return {int(label): part for label, part in zip(held, parts, strict=True) if label}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -142,3 +143,10 @@ class Radiograph:
             spacing_mm=spacing,
             placement=self.placement.then(mirrored, quarter_turns, inverted),
         )
+
+
+def pixels_sha256(pixels: np.ndarray) -> str:
+    """SHA-256 of an image's element type, shape and values, in hexadecimal: its name in cache keys."""
+    digest = hashlib.sha256(f"{pixels.dtype.newbyteorder('<').str} {pixels.shape}".encode())
+    digest.update(np.ascontiguousarray(pixels, pixels.dtype.newbyteorder("<")).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()

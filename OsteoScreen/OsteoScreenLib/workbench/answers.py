@@ -1,0 +1,95 @@
+"""Every number that was computed once: the cache of answers, in the window's own process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from OsteoScreenLib.explain.covering import Mode
+from OsteoScreenLib.explain.fills import Fill
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which image, shown how, to which model: all that an answer depends on, and nothing else.
+
+    image_sha256, model_sha256, masks_sha256 : of pixels, model manifest and bone masks. computed_on : device and number format,
+    for they change the last digits. mode, fill, margin_px, seed, covered : as in `Toggles`.
+    Make one with `asked`, which gives equal questions for equal pictures.
+    """
+
+    image_sha256: str
+    model_sha256: str
+    computed_on: str
+    masks_sha256: str = ""
+    mode: Mode = "remove"
+    fill: Fill = "mean"
+    margin_px: float = 0.0
+    seed: int = 0
+    covered: frozenset[str] = frozenset()
+
+    @property
+    def untouched(self) -> bool:
+        """Nothing is covered."""
+        return not self.covered
+
+
+@dataclass(frozen=True)
+class Answer:
+    """probabilities : (normal, osteopenia, osteoporosis). area_px : covered pixels."""
+
+    probabilities: tuple[float, float, float]
+    area_px: int
+
+
+@dataclass(frozen=True)
+class Patch:
+    """What the model is shown inside a box: pixels float32, box = (first row, end row, first column, end column)."""
+
+    box: tuple[int, int, int, int]
+    pixels: np.ndarray
+
+
+def asked(question: Question) -> Question:
+    """The question without what makes no difference to the picture: the untouched image has no mode, fill or masks, and only
+    the fill "noise" has a seed."""
+    if question.untouched:
+        return Question(question.image_sha256, question.model_sha256, question.computed_on)
+    return question if question.fill == "noise" else replace(question, seed=0)
+
+
+class Answers:
+    """Answers by question. Small (a few hundred bytes each), so nothing is ever thrown away while the window is open."""
+
+    def __init__(self) -> None:
+        self._answers: dict[Question, Answer] = {}
+
+    def get(self, question: Question) -> Answer | None:
+        """The answer if it was computed before, else None."""
+        return self._answers.get(asked(question))
+
+    def put(self, question: Question, answer: Answer) -> None:
+        """Keep an answer."""
+        self._answers[asked(question)] = answer
+
+    def missing(self, questions: Iterable[Question]) -> list[Question]:
+        """Those without an answer, each once, in order."""
+        return [question for question in dict.fromkeys(map(asked, questions)) if question not in self._answers]
+
+    def to_json(self, image_sha256: str) -> list[dict[str, Any]]:
+        """All answers about one image as JSON values."""
+        return [
+            {"question": {**vars(question), "covered": sorted(question.covered)}, "answer": vars(answer)}
+            for question, answer in self._answers.items()
+            if question.image_sha256 == image_sha256
+        ]
+
+    def add_json(self, values: Iterable[Mapping[str, Any]]) -> None:
+        """Take in what `to_json` wrote. Raises `ValueError`, `KeyError` or `TypeError` for anything else."""
+        for entry in values:
+            question = Question(**{**entry["question"], "covered": frozenset(entry["question"]["covered"])})
+            first, second, third = (float(value) for value in entry["answer"]["probabilities"])
+            self.put(question, Answer((first, second, third), int(entry["answer"]["area_px"])))

@@ -1,0 +1,249 @@
+"""One case on the table: what was read and answered, what the reader has switched, and what that makes of the numbers."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import replace
+
+from OsteoScreenLib.bones.masks import BoneMasks
+from OsteoScreenLib.classifier.prediction import TARGETS
+from OsteoScreenLib.explain.saliency import SaliencyMap
+from OsteoScreenLib.workbench.answers import Answer, Answers, Question, asked
+from OsteoScreenLib.workbench.events import Event
+from OsteoScreenLib.workbench.numbers import EffectCell, Numbers, differences, numbers
+from OsteoScreenLib.workbench.reading import Reading, Result
+from OsteoScreenLib.workbench.toggles import Toggles
+
+LONGEST_HISTORY = 500
+
+
+class Case:
+    """The state of one case. Views listen to `changed` and hold no state of their own.
+
+    changed : emitted with "reading", "result", "toggles" or "masks" after that part has changed.
+    token : names the case towards the worker and the scene.
+    """
+
+    def __init__(self, reading: Reading, answers: Answers, token: str = "") -> None:
+        self.changed: Event[[str]] = Event()
+        self.token = token or uuid.uuid4().hex
+        self.answers = answers
+        self._reading = reading
+        self._result: Result | None = None
+        self._toggles = Toggles()
+        self._undo: list[Toggles] = []
+        self._redo: list[Toggles] = []
+        self._masks_edited = False
+
+    # What was read and answered
+
+    @property
+    def reading(self) -> Reading:
+        """The radiograph as it lies on the table."""
+        return self._reading
+
+    @property
+    def result(self) -> Result | None:
+        """The answer, None before the first analysis."""
+        return self._result
+
+    @property
+    def found(self) -> frozenset[str]:
+        """Bones that have a mask."""
+        return frozenset(self._result.masks.table) if self._result is not None else frozenset()
+
+    @property
+    def masks_edited(self) -> bool:
+        """The masks in the scene are no longer those that the numbers belong to."""
+        return self._masks_edited
+
+    def take_reading(self, reading: Reading) -> None:
+        """The image was read again, for example turned by hand: a former answer no longer belongs to it."""
+        same = reading.image_sha256 == self._reading.image_sha256
+        self._reading = reading
+        if not same and self._result is not None:
+            self._result = None
+            self._masks_edited = False
+            self.changed.emit("result")
+        self.changed.emit("reading")
+
+    def take_result(self, reading: Reading, result: Result) -> None:
+        """An analysis has finished. Toggles stay, as a reader comparing two models wants."""
+        self._reading, self._result, self._masks_edited = reading, result, False
+        self.answers.put(self.question(frozenset()), Answer(result.probabilities, 0))
+        self.changed.emit("reading")
+        self.changed.emit("result")
+
+    def take_saliency(self, saliency: SaliencyMap | None) -> None:
+        """Another heatmap of the same image and model."""
+        if self._result is not None:
+            self._result = replace(self._result, saliency=saliency)
+            self.changed.emit("saliency")
+
+    def mark_masks(self, edited: bool) -> None:
+        """Say whether the scene's masks differ from those that were answered for; True as soon as a stroke begins."""
+        if self._result is not None and edited != self._masks_edited:
+            self._masks_edited = edited
+            self.changed.emit("masks")
+
+    def take_masks(self, masks: BoneMasks) -> None:
+        """Corrected masks take the place of the former ones; answers for those stay known, should the reader go back."""
+        if self._result is None:
+            return
+        self._result = replace(self._result, masks=masks, masks_sha256=masks.sha256)
+        self._masks_edited = False
+        self.changed.emit("masks")
+
+    # Toggles, every one of which can be undone
+
+    @property
+    def toggles(self) -> Toggles:
+        """What is switched now."""
+        return self._toggles
+
+    @property
+    def can_undo(self) -> bool:
+        """Something was switched that can be taken back."""
+        return bool(self._undo)
+
+    @property
+    def can_redo(self) -> bool:
+        """Something was taken back that can be done again."""
+        return bool(self._redo)
+
+    def switch(self, toggles: Toggles) -> None:
+        """Take new toggles. The same ones again are no step."""
+        if toggles == self._toggles:
+            return
+        self._undo = [*self._undo[-LONGEST_HISTORY + 1 :], self._toggles]
+        self._redo.clear()
+        self._toggles = toggles
+        self.changed.emit("toggles")
+
+    def restore(self, toggles: Toggles) -> None:
+        """Toggles of a saved case: no step that could be undone."""
+        self._toggles = toggles
+        self._undo.clear()
+        self._redo.clear()
+        self.changed.emit("toggles")
+
+    def undo(self) -> None:
+        """Take the last step back."""
+        if self._undo:
+            self._redo.append(self._toggles)
+            self._toggles = self._undo.pop()
+            self.changed.emit("toggles")
+
+    def redo(self) -> None:
+        """Do the last step that was taken back again."""
+        if self._redo:
+            self._undo.append(self._toggles)
+            self._toggles = self._redo.pop()
+            self.changed.emit("toggles")
+
+    def set_covered(self, names: Iterable[str], covered: bool) -> None:
+        """Cover these bones, or show them again."""
+        chosen = frozenset(names) & self.found
+        now = self._toggles.covered
+        self.switch(self._toggles.with_changes(covered=now | chosen if covered else now - chosen))
+
+    def set_hidden(self, names: Iterable[str], hidden: bool) -> None:
+        """Switch the outlines of these bones off, or on again."""
+        chosen, now = frozenset(names), self._toggles.hidden
+        self.switch(self._toggles.with_changes(hidden=now | chosen if hidden else now - chosen))
+
+    def show_all(self) -> None:
+        """The model sees every bone."""
+        self.switch(self._toggles.with_changes(covered=frozenset()))
+
+    def show_none(self) -> None:
+        """The model sees no bone."""
+        self.switch(self._toggles.with_changes(covered=self.found))
+
+    def show_only(self, names: Iterable[str]) -> None:
+        """The model sees these bones and no other bone."""
+        self.switch(self._toggles.with_changes(covered=self.found - frozenset(names)))
+
+    def invert(self) -> None:
+        """Covered bones are shown, shown ones covered."""
+        self.switch(self._toggles.with_changes(covered=self.found - self._toggles.covered))
+
+    def reset(self) -> None:
+        """Every toggle as at the beginning; the target stays."""
+        self.switch(Toggles(target=self._toggles.target))
+
+    def set_target(self, target: str) -> None:
+        """Choose the class that Δ and the heatmap are about."""
+        if target in TARGETS:
+            self.switch(self._toggles.with_changes(target=target))
+
+    # Questions to the model, and what their answers make
+
+    def question(self, covered: frozenset[str]) -> Question:
+        """The question with these bones covered, in the present mode and fill. Needs a result."""
+        result, toggles = self._result, self._toggles
+        if result is None:
+            raise ValueError("a case without a result has no question")
+        return asked(
+            Question(
+                self._reading.image_sha256,
+                result.model.sha256,
+                f"{result.device} {result.precision}",
+                result.masks_sha256,
+                toggles.mode,
+                toggles.fill,
+                toggles.margin_px,
+                toggles.seed,
+                covered & self.found,
+            )
+        )
+
+    @property
+    def question_now(self) -> Question:
+        """What the reader looks at."""
+        return self.question(self._toggles.covered)
+
+    @property
+    def reference(self) -> Question:
+        """What Δ is against."""
+        return self.question(frozenset() if self._toggles.mode == "remove" else self.found)
+
+    def subjects(self) -> dict[str, frozenset[str]]:
+        """Groups, then bones, in display order: name → the found bones that it stands for."""
+        if self._result is None:
+            return {}
+        masks = self._result.masks
+        groups = {group: frozenset(members) & self.found for group, members in masks.site.groups.items()}
+        return {name: bones for name, bones in groups.items() if bones} | {name: frozenset({name}) for name in masks.names}
+
+    def questions(self) -> list[Question]:
+        """All that the bone tree's Δ need: the reference first, then groups, then bones."""
+        return [self.reference, *(self._question_about(bones) for bones in self.subjects().values())]
+
+    def numbers(self) -> Numbers | None:
+        """The answer, untouched and as shown now; None before the first analysis."""
+        if self._result is None:
+            return None
+        untouched = Answer(self._result.probabilities, 0)
+        now, reference = self.answers.get(self.question_now), self.answers.get(self.reference)
+        points = self._result.model.operating_points
+        return numbers(self._toggles, self.found, untouched, now, reference, points, self._masks_edited)
+
+    def effects(self) -> dict[str, EffectCell]:
+        """Δ of each group and bone that was found."""
+        if self._result is None:
+            return {}
+        reference = self.answers.get(self.reference)
+        cells = {}
+        for name, bones in self.subjects().items():
+            answer = self.answers.get(self._question_about(bones))
+            if answer is None or reference is None:
+                cells[name] = EffectCell(state="stale" if self._masks_edited else "computing")
+            else:
+                points, odds = differences(answer, reference, self._toggles)
+                cells[name] = EffectCell(points, odds, "stale" if self._masks_edited else "current")
+        return cells
+
+    def _question_about(self, bones: frozenset[str]) -> Question:
+        return self.question(bones if self._toggles.mode == "remove" else self.found - bones)

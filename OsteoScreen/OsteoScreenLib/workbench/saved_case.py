@@ -1,0 +1,128 @@
+"""A case as JSON values, for the scene that it is saved in. Pixels and masks live in the scene's own nodes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from OsteoScreenLib.bones.masks import BoneMasks
+from OsteoScreenLib.classifier.prediction import OperatingPoints
+from OsteoScreenLib.errors import InputError
+from OsteoScreenLib.explain.saliency import SaliencyMap
+from OsteoScreenLib.radiograph.radiograph import Note, pixels_sha256
+from OsteoScreenLib.workbench.answers import Answers
+from OsteoScreenLib.workbench.case import Case
+from OsteoScreenLib.workbench.reading import ImageSource, ModelFacts, Reading, Result
+from OsteoScreenLib.workbench.toggles import Toggles
+
+FORMAT_VERSION = 1
+
+
+def to_json(case: Case) -> str:
+    """The case without its pixels and masks."""
+    reading, result = case.reading, case.result
+    source = {"name": reading.source.name, "path": reading.source.path, "header_path": reading.source.header_path}
+    table: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "source": source | {key: getattr(reading.source, key) for key in ("rotate", "flip", "invert")},
+        "reading": {
+            "spacing_mm": reading.spacing_mm,
+            "image_sha256": reading.image_sha256,
+            "facts": dict(reading.facts),
+            "notes": [asdict(note) for note in reading.notes],
+        },
+        "toggles": case.toggles.to_json(),
+        "answers": case.answers.to_json(reading.image_sha256),
+        "result": None if result is None else _result_to_json(result),
+    }
+    return json.dumps(table, ensure_ascii=False)
+
+
+def from_json(text: str, pixels: np.ndarray, masks: BoneMasks | None, answers: Answers, token: str) -> Case:
+    """Put a saved case back on the table.
+
+    pixels, masks : as the scene holds them. Masks that differ from those that the answer was computed with leave the case
+    marked as edited; so does nothing else. Raises `InputError` when the text is not a case, or not of this image.
+    """
+    try:
+        table = json.loads(text)
+        if table["format_version"] != FORMAT_VERSION:
+            raise InputError(
+                "The case was saved by another version of OsteoScreen; analyse the radiograph again.", code="saved-case"
+            )
+        spacing = table["reading"]["spacing_mm"]
+        digest = pixels_sha256(pixels)
+        if digest != table["reading"]["image_sha256"]:
+            raise InputError(
+                "The image in this scene is not the one that the saved answer belongs to; analyse it again.", code="saved-case"
+            )
+        reading = Reading(
+            source=ImageSource(**table["source"]),
+            pixels=pixels,
+            spacing_mm=None if spacing is None else (float(spacing[0]), float(spacing[1])),
+            image_sha256=digest,
+            facts=table["reading"]["facts"],
+            notes=tuple(Note(**note) for note in table["reading"]["notes"]),
+        )
+        case = Case(reading, answers, token)
+        answers.add_json(table["answers"])
+        if table["result"] is not None and masks is not None:
+            result = _result_from_json(table["result"], masks)
+            case.take_result(reading, result)
+            case.mark_masks(masks.sha256 != result.masks_sha256)
+        case.restore(Toggles.from_json(table["toggles"]))
+        return case
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError("The saved case in this scene is damaged; analyse the radiograph again.", code="saved-case") from error
+
+
+def _result_to_json(result: Result) -> dict[str, Any]:
+    return {
+        "model": asdict(result.model),
+        "probabilities": result.probabilities,
+        "masks_sha256": result.masks_sha256,
+        "method": result.masks.method,
+        "saliency": None if result.saliency is None else _saliency_to_json(result.saliency),
+        "statements": result.statements,
+        "device": result.device,
+        "precision": result.precision,
+        "seconds": dict(result.seconds),
+        "analysis": dict(result.analysis),
+    }
+
+
+def _result_from_json(table: dict[str, Any], masks: BoneMasks) -> Result:
+    first, second, third = (float(value) for value in table["probabilities"])
+    model = {**table["model"], "operating_points": OperatingPoints(**table["model"]["operating_points"])}
+    return Result(
+        model=ModelFacts(**model),
+        probabilities=(first, second, third),
+        masks=masks,
+        masks_sha256=str(table["masks_sha256"]),
+        saliency=None if table["saliency"] is None else _saliency_from_json(table["saliency"]),
+        statements=tuple(map(str, table["statements"])),
+        device=str(table["device"]),
+        precision=str(table["precision"]),
+        seconds=table["seconds"],
+        analysis=table["analysis"],
+    )
+
+
+_MATRICES = ("grid", "grid_to_radiograph", "input_to_radiograph")
+_SHAPES = ("radiograph_shape", "input_shape")
+
+
+def _saliency_to_json(saliency: SaliencyMap) -> dict[str, Any]:
+    return {key: value.tolist() if key in _MATRICES else value for key, value in vars(saliency).items()}
+
+
+def _saliency_from_json(table: dict[str, Any]) -> SaliencyMap:
+    values = dict(table)
+    for key in _MATRICES:
+        values[key] = np.array(table[key], np.float32 if key == "grid" else float)
+    for key in _SHAPES:
+        values[key] = (int(table[key][0]), int(table[key][1]))
+    return SaliencyMap(**values)

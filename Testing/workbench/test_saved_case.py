@@ -1,0 +1,83 @@
+"""What a scene keeps of a case comes back whole, or is refused in one sentence."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from workbench.cases import answer_all, case, masks
+
+from OsteoScreenLib.errors import InputError
+from OsteoScreenLib.workbench.answers import Answers
+from OsteoScreenLib.workbench.case import Case
+from OsteoScreenLib.workbench.saved_case import from_json, to_json
+
+
+def switched() -> Case:
+    made = case()
+    made.switch(made.toggles.with_changes(mode="add-back", fill="noise", seed=3, margin_px=2.0, target="low bone mass"))
+    made.set_covered(["T7"], True)
+    made.set_hidden(["left rib 5"], True)
+    answer_all(made, {frozenset({"T7"}): 0.31})
+    return made
+
+
+def test_the_round_trip_keeps_every_number() -> None:
+    made = switched()
+    back = from_json(to_json(made), made.reading.pixels, masks(), Answers(), "token")
+    assert back.token == "token"
+    assert back.toggles == made.toggles and not back.can_undo
+    assert back.numbers() == made.numbers() and back.effects() == made.effects()
+    assert not back.masks_edited
+    before, after = made.result, back.result
+    assert before is not None and after is not None
+    assert after.model == before.model and after.statements == before.statements and after.analysis == before.analysis
+    assert after.saliency is not None and before.saliency is not None
+    np.testing.assert_array_equal(after.saliency.grid, before.saliency.grid)
+    np.testing.assert_array_equal(after.saliency.grid_to_radiograph, before.saliency.grid_to_radiograph)
+    assert back.reading.notes == made.reading.notes and back.reading.spacing_mm == made.reading.spacing_mm
+
+
+def test_masks_that_were_changed_in_the_saved_scene_are_marked() -> None:
+    made = switched()
+    drawn = {name: masks().mask(name) for name in masks().names}
+    drawn["T7"] = np.roll(drawn["T7"], 2, axis=0)
+    changed = type(masks()).pack(drawn, masks().shape)
+    back = from_json(to_json(made), made.reading.pixels, changed, Answers(), "token")
+    assert back.masks_edited and back.numbers().state == "stale"  # type: ignore[union-attr]
+
+
+def test_a_case_that_was_not_analysed_comes_back_too() -> None:
+    fresh = Case(case().reading, Answers())
+    back = from_json(to_json(fresh), fresh.reading.pixels, None, Answers(), "token")
+    assert back.result is None and back.reading.source.name == "chest.dcm"
+
+
+def test_another_image_is_refused() -> None:
+    made = switched()
+    other = made.reading.pixels.copy()
+    other[0, 0] += 0.5
+    with pytest.raises(InputError, match="not the one"):
+        from_json(to_json(made), other, masks(), Answers(), "token")
+
+
+@pytest.mark.parametrize("damage", ["", "[]", "{}", '{"format_version": 1}', "not json", '{"format_version": 99}'])
+def test_damage_is_one_sentence(damage: str) -> None:
+    with pytest.raises(InputError):
+        from_json(damage, case().reading.pixels, masks(), Answers(), "token")
+
+
+@pytest.mark.parametrize("key", ["source", "reading", "toggles", "answers", "result"])
+def test_a_missing_part_is_one_sentence(key: str) -> None:
+    table = json.loads(to_json(switched()))
+    del table[key]
+    with pytest.raises(InputError):
+        from_json(json.dumps(table), case().reading.pixels, masks(), Answers(), "token")
+
+
+def test_unknown_toggles_are_refused() -> None:
+    table = json.loads(to_json(switched()))
+    table["toggles"]["fill"] = "glitter"
+    with pytest.raises(InputError):
+        from_json(json.dumps(table), case().reading.pixels, masks(), Answers(), "token")
