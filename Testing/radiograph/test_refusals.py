@@ -73,6 +73,16 @@ def animation(kind: str) -> Maker:
     return lambda path: frames[0].save(path, kind, save_all=True, append_images=frames[1:])
 
 
+def lost_page(path: Path) -> None:
+    """A TIFF whose pointer to the next page leads into its own header."""
+    Image.fromarray(grey_picture(top=255, dtype="u1")).save(path, "TIFF")
+    data = bytearray(path.read_bytes())
+    (first,) = struct.unpack("<I", data[4:8])
+    (entries,) = struct.unpack("<H", data[first : first + 2])
+    data[first + 2 + 12 * entries] = 1
+    path.write_bytes(data)
+
+
 def nrrd(array: np.ndarray, name: str = "x.nrrd") -> Maker:
     def make(path: Path) -> None:
         import SimpleITK
@@ -169,6 +179,7 @@ CASES: dict[str, tuple[str, Maker]] = {
     "gif animation": ("animation", animation("GIF")),
     "png animation": ("animation", animation("PNG")),
     "pages": ("multi-frame", animation("TIFF")),
+    "pointer to a page that is none": ("undecodable", lost_page),
     "constant png": ("constant", lambda path: Image.new("L", (90, 90), 80).save(path, "PNG")),
     "broken png": ("undecodable", write(b"\x89PNG\r\n\x1a\n" + bytes(100))),
     "broken tiff": ("undecodable", write(b"II*\0" + bytes(100))),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,7 @@ from OsteoScreenLib.radiograph.quality import header_notes, picture_notes
 from OsteoScreenLib.radiograph.quiet import quiet
 from OsteoScreenLib.radiograph.radiograph import Note, Radiograph, Source
 from OsteoScreenLib.radiograph.region import Box, hidden_by_header, plain_borders, touching_the_edge
-from OsteoScreenLib.radiograph.spacing import spacing_of_header
+from OsteoScreenLib.radiograph.spacing import Spacing, spacing_of_header
 from OsteoScreenLib.radiograph.view import orientation_notes, site_of_header, view_of_header
 
 if TYPE_CHECKING:
@@ -63,10 +64,26 @@ def radiograph_from_dataset(
 
     # Values are converted, and complained about, when they are first looked at.
     with quiet(), disable_value_validation():
-        return _radiograph(dataset, name, path, sha256, invert)
+        return displayed(dataset, stored_grey(dataset, name), name=name, path=path, sha256=sha256, invert=invert)
 
 
-def _radiograph(dataset: Dataset, name: str, path: str, sha256: str, invert: bool) -> Radiograph:
+@dataclass(frozen=True)
+class StoredGrey:
+    """The pixels of a data set before anything of its header was applied to them.
+
+    grey : the stored values. notes : what was found on the way to them.
+    counted : the file's own values, for the statistics, where `grey` holds others in their place.
+    """
+
+    grey: GreyImage
+    bits: Bits
+    syntax: UID
+    notes: tuple[Note, ...] = ()
+    counted: GreyImage | None = None
+
+
+def stored_grey(dataset: Dataset, name: str) -> StoredGrey:
+    """Decode a radiograph's pixels. Raises InputError for other kinds of objects and for pixels that cannot be decoded."""
     kind_notes = check_kind(dataset, name)
     if "PixelData" not in dataset:
         raise InputError(f"{name} is a DICOM file without an image in it; choose the radiograph itself.", "no-pixels")
@@ -74,14 +91,33 @@ def _radiograph(dataset: Dataset, name: str, path: str, sha256: str, invert: boo
     syntax = _transfer_syntax(dataset, name)
     array = decode(dataset, syntax, bits, name)
     grey, bits, colour_notes = _grey(dataset, array, bits, syntax, name)
+    return StoredGrey(grey, bits, syntax, (*kind_notes, *colour_notes))
+
+
+def displayed(
+    dataset: Dataset,
+    stored: StoredGrey,
+    *,
+    name: str,
+    path: str = "",
+    sha256: str = "",
+    invert: bool = False,
+    spacing: Spacing | None = None,
+) -> Radiograph:
+    """Stored values → Radiograph as the header says. spacing : instead of the header's."""
+    grey, bits, syntax = stored.grey, stored.bits, stored.syntax
     shape = (grey.codes.shape[0], grey.codes.shape[1])
     little_endian = bool(syntax.is_little_endian)
-    flat = _with_functional_groups(dataset)
+    flat = with_functional_groups(dataset)
 
     padding = _padding(dataset, grey, bits)
     transform, transform_notes = modality_transform(flat, bits.signed, little_endian)
     meant = grey.map(transform) if transform else grey
-    levels = _statistics(dataset, meant, padding)
+    if stored.counted is None:
+        levels = _statistics(dataset, meant, padding)
+    else:
+        counted = stored.counted
+        levels = _statistics(dataset, counted.map(transform) if transform else counted, _padding(dataset, counted, bits))
     if levels.values.size < 2:
         raise constant(name)
     display, display_notes = choose_display(flat, levels, bits.signed, little_endian)
@@ -93,10 +129,9 @@ def _radiograph(dataset: Dataset, name: str, path: str, sha256: str, invert: boo
         pixels[touching_the_edge(padding)] = 0
 
     view, site = view_of_header(dataset), site_of_header(dataset)
-    spacing = spacing_of_header(flat)
+    spacing = spacing or spacing_of_header(flat)
     notes = (
-        *kind_notes,
-        *colour_notes,
+        *stored.notes,
         *transform_notes,
         *display_notes,
         *polarity_notes,
@@ -111,7 +146,7 @@ def _radiograph(dataset: Dataset, name: str, path: str, sha256: str, invert: boo
         spacing_source=spacing.source,
         view=view,
         site=site,
-        source=_source(dataset, path, sha256, shape),
+        source=source_of(dataset, path, sha256, shape),
         notes=notes,
     )
 
@@ -201,7 +236,7 @@ def _statistics(dataset: Dataset, image: GreyImage, padding: np.ndarray | None) 
     return image.levels()
 
 
-def _with_functional_groups(dataset: Dataset) -> Dataset:
+def with_functional_groups(dataset: Dataset) -> Dataset:
     """The data set with the macros of a single-frame multi-frame object laid flat."""
     from pydicom.dataset import Dataset
 
@@ -220,7 +255,8 @@ def _with_functional_groups(dataset: Dataset) -> Dataset:
     return flat
 
 
-def _source(dataset: Dataset, path: str, sha256: str, shape: tuple[int, int]) -> Source:
+def source_of(dataset: Dataset, path: str, sha256: str, shape: tuple[int, int]) -> Source:
+    """What the header says about where the image comes from and whom it shows."""
     age = header.word(dataset, "PatientAge")
     sex = header.word(dataset, "PatientSex")
     return Source(

@@ -114,19 +114,28 @@ def _read(data: bytes, name: str) -> StoredImage:
 
 
 def _check_pages(picture: Image.Image, name: str) -> None:
-    pages = int(getattr(picture, "n_frames", 1))
-    if picture.format == "MPO" or pages == 1:
-        return
+    try:
+        pages = int(getattr(picture, "n_frames", 1))
+        full = _full_pages(picture, pages) if picture.format == "TIFF" else pages
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged pointer to the next page leads anywhere
+        raise InputError(f"{name} is a damaged picture; copy or export it again.", "undecodable") from error
+    if picture.format == "MPO" or full <= 1:
+        return  # the others are thumbnails of the first, or its copies for 3D screens
     if picture.format == "TIFF":
-        full = 0
-        for page in range(pages):
-            picture.seek(page)
-            full += not int(getattr(picture, "tag_v2", {}).get(_SUBFILE_TAG, 0)) & 1
-        picture.seek(0)
-        if full <= 1:
-            return  # the others are thumbnails of the first
         raise InputError(f"{name} holds {pages} pages; save the radiograph as a file of its own.", "multi-frame")
     raise InputError(f"{name} is an animation of {pages} pictures; save the radiograph as a single picture.", "animation")
+
+
+def _full_pages(picture: Image.Image, pages: int) -> int:
+    """How many pages of a TIFF are not marked as thumbnails of another."""
+    full = 0
+    for page in range(pages) if pages > 1 else ():
+        picture.seek(page)
+        full += not int(getattr(picture, "tag_v2", {}).get(_SUBFILE_TAG, 0)) & 1
+    picture.seek(0)
+    return full
 
 
 def _orientation(picture: Image.Image) -> int:

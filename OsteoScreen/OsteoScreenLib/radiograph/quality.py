@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Below this a rib is a few pixels wide and the classifier's input has to be enlarged.
 _FEW_PIXELS = 512
 _WHITE_SHARE, _BLACK_SHARE = 0.03, 0.35
-_LOSSY = {
+LOSSY = {
     "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.81", "1.2.840.10008.1.2.4.91", "1.2.840.10008.1.2.4.203",
 }  # fmt: skip
 _ANIMAL = re.compile(r"CANINE|FELINE|EQUINE|VETERINAR|\bDOG\b|\bCAT\b")
@@ -53,7 +53,7 @@ def header_notes(dataset: Dataset, syntax: UID, view: str, site: str) -> list[No
     ):
         text = "This image is FOR PROCESSING: raw detector values that were never meant to be looked at or classified."
         notes.append(Note("for-processing", "warning", text))
-    if str(syntax) in _LOSSY or header.word(dataset, "LossyImageCompression") == "01":
+    if str(syntax) in LOSSY or header.word(dataset, "LossyImageCompression") == "01":
         notes.append(Note("lossy", "info", "The image went through lossy compression."))
     if header.word(dataset, "BurnedInAnnotation") == "YES":
         text = "The header says that text is burned into the pixels; it may name the patient."

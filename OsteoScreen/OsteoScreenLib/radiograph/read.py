@@ -59,7 +59,7 @@ def read_radiograph(
     """
     _check_overrides(rotate, flip, invert)
     path = Path(path)
-    data = _bytes_of(path)
+    data = bytes_of(path)
     kind, name = kind_of(data), printable(path.name)
     try:
         if kind == "dicom":
@@ -99,6 +99,44 @@ def read_dataset(
     return _placed_by_hand(radiograph_from_dataset(dataset, name=name, invert=bool(invert)), rotate, flip, invert)
 
 
+def radiograph_from_volume(
+    array: np.ndarray,
+    spacing_mm: tuple[float, float] | None,
+    header_path: str,
+    *,
+    name: str,
+    rotate: int | None = None,
+    flip: str | None = None,
+    invert: bool | None = None,
+) -> Radiograph:
+    """The slice of a volume that an application has loaded, with the header of the DICOM file it came from.
+
+    An untouched volume gives exactly what `read_radiograph` gives for its file; `from_volume` says what is done with others,
+    and marks them with a note "volume-differs" or "volume-turned".
+
+    Parameters
+    ----------
+    array : real numbers (rows, columns), or with further axes of length 1, laid out as the scene shows them.
+    spacing_mm : (row, column) of the volume, None when unknown.
+    header_path : the DICOM file, "" when it is gone; then a note "no-header" says what is unknown.
+    name : the volume's, for messages.
+    rotate, flip, invert : as in `read_radiograph`.
+
+    Raises
+    ------
+    InputError
+        For pixels that are no radiograph's, and for headers that say that the image is none.
+    """
+    from OsteoScreenLib.radiograph.from_volume import radiograph_of_volume
+
+    _check_overrides(rotate, flip, invert)
+    try:
+        radiograph = radiograph_of_volume(array, spacing_mm, header_path, name=printable(name), invert=bool(invert))
+    except MemoryError as error:
+        raise InputError(f"{printable(name)} needs more memory than there is; make it smaller first.", "too-large") from error
+    return _placed_by_hand(radiograph, rotate, flip, invert)
+
+
 def radiograph_from_array(
     array: np.ndarray,
     spacing_mm: tuple[float, float] | None = None,
@@ -126,16 +164,7 @@ def radiograph_from_array(
     source, view, site : what is known about it from elsewhere.
     """
     _check_overrides(rotate, flip, invert)
-    array = np.asarray(array)
-    if array.dtype.kind not in "uifb":
-        raise InputError(f"{name} does not hold real numbers ({array.dtype}).", "unsupported-pixels")
-    sides = [side for side in array.shape if side != 1]
-    if len(sides) > 2:
-        raise InputError(f"{name} is a volume of {array.shape}, not a single radiograph; choose one slice.", "volume")
-    array = array.reshape(sides if len(sides) == 2 else (1, *sides) if sides else (1, 1))
-    check_size(array.shape[0], array.shape[1], name)
-    if array.dtype.kind == "b":
-        array = array.astype(np.uint8)
+    array = plane_of(array, name)
     limits = np.iinfo(array.dtype) if array.dtype.kind in "iu" and array.dtype.itemsize <= 2 else None
     stored = StoredImage(
         array=array,
@@ -148,7 +177,23 @@ def radiograph_from_array(
     return _placed_by_hand(radiograph, rotate, flip, invert)
 
 
-def _bytes_of(path: Path) -> bytes:
+def plane_of(array: np.ndarray, name: str) -> np.ndarray:
+    """An array as a volume gives it → its one plane (rows, columns) of real numbers.
+
+    Raises InputError: unsupported-pixels, volume (more than one plane), too-large, too-small.
+    """
+    array = np.asarray(array)
+    if array.dtype.kind not in "uifb":
+        raise InputError(f"{name} does not hold real numbers ({array.dtype}).", "unsupported-pixels")
+    sides = [side for side in array.shape if side != 1]
+    if len(sides) > 2:
+        raise InputError(f"{name} is a volume of {array.shape}, not a single radiograph; choose one slice.", "volume")
+    array = array.reshape(sides if len(sides) == 2 else (1, *sides) if sides else (1, 1))
+    check_size(array.shape[0], array.shape[1], name)
+    return array.astype(np.uint8) if array.dtype.kind == "b" else array
+
+
+def bytes_of(path: Path) -> bytes:
     """The file's bytes, with a sentence for whatever keeps them from being read."""
     name = printable(path.name or str(path))
     try:

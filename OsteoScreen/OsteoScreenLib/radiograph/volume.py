@@ -42,7 +42,7 @@ def read_volume(path: Path, data: bytes, kind: Kind) -> StoredImage:
     plane, direction = _plane(image)
     array = np.ascontiguousarray(array.reshape(image.GetSize()[plane[1]], image.GetSize()[plane[0]]))
     spacing = image.GetSpacing()
-    placement = _placement(direction)
+    placement = placement_of_axes(direction)
     notes: tuple[Note, ...] = ()
     if placement != Placement():
         text = "The image was laid out as the file's own axes say: the patient's left on the viewer's right."
@@ -138,7 +138,7 @@ def _plane(image: Any) -> tuple[tuple[int, int], np.ndarray]:
     return plane, direction
 
 
-def _placement(direction: np.ndarray) -> Placement:
+def placement_of_axes(direction: np.ndarray) -> Placement:
     """What makes columns run to the patient's left and rows to the back or the feet, as every viewer shows a slice.
 
     direction : (3, 2) unit vectors of the column and row axis in LPS. Oblique or sagittal slices are left as they lie.
