@@ -44,7 +44,20 @@ def garbage(request: Message, progress: Progress) -> Answer:
     return Answer()
 
 
+def write(request: Message, progress: Progress) -> Answer:
+    """Write a file that takes its time, as results are written: the process does not leave in the middle."""
+    with SERVER.writing_files, open(request.body["path"], "w", encoding="utf-8") as file:
+        progress("write", 0.5, "Writing")
+        for _ in range(10):
+            file.write("part\n")
+            file.flush()
+            time.sleep(0.05)
+    time.sleep(60)
+    return Answer()
+
+
 incoming, outgoing = take_pipes()
 PIPE = outgoing.fileno()
-handlers = {"echo": echo, "sleep": sleep, "fail": fail, "leave": leave, "half": half, "garbage": garbage}
-sys.exit(Server(incoming, outgoing, handlers).run())
+handlers = {"echo": echo, "sleep": sleep, "fail": fail, "leave": leave, "half": half, "garbage": garbage, "write": write}
+SERVER = Server(incoming, outgoing, handlers)
+sys.exit(SERVER.run())

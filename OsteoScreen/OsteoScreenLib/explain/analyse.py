@@ -91,15 +91,7 @@ def analyse(
     model = classifier.model
     return Analysis(
         request=request,
-        radiograph=RadiographFacts(
-            radiograph.shape,
-            radiograph.spacing_mm,
-            radiograph.spacing_source,
-            radiograph.view,
-            radiograph.site,
-            radiograph.source,
-            radiograph.placement,
-        ),
+        radiograph=RadiographFacts.of(radiograph),
         model=ModelFacts(model.id, model.title, model.site, model.bundle.sha256, model.bundle.weights_sha256, model.simulated),
         prediction=classifier.decide(untouched),
         target_probability=float(target_probability(untouched, request.target)),

@@ -11,7 +11,7 @@ from OsteoScreenLib.classifier.prediction import CLASSES, TARGETS, OperatingPoin
 from OsteoScreenLib.explain.covering import Mode
 from OsteoScreenLib.explain.fills import Fill
 from OsteoScreenLib.explain.saliency import SaliencyMap
-from OsteoScreenLib.radiograph.radiograph import Note, Placement, Source, SpacingSource
+from OsteoScreenLib.radiograph.radiograph import Note, Placement, Radiograph, Source, SpacingSource
 
 __all__ = [
     "CLASSES", "RESEARCH_USE_ONLY", "SIMULATED_TRAINING", "TARGETS", "Analysis", "AnalysisRequest", "BoneEffect", "BoneSummary",
@@ -119,6 +119,19 @@ class RadiographFacts:
     site: str
     source: Source
     placement: Placement
+
+    @classmethod
+    def of(cls, radiograph: Radiograph) -> RadiographFacts:
+        """Everything but the pixels and the notes."""
+        return cls(
+            radiograph.shape,
+            radiograph.spacing_mm,
+            radiograph.spacing_source,
+            radiograph.view,
+            radiograph.site,
+            radiograph.source,
+            radiograph.placement,
+        )
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,7 @@ class Coverer:
     """Covers bones of one radiograph, in one mode and with one fill; what the fill needs is prepared once.
 
     pixels : float32 (rows, columns) in [0, 1], never changed. seed : of the fill "noise".
+    bones : the masks cut out before, where several coverers share them; cut out here otherwise.
     """
 
     def __init__(
@@ -126,6 +127,7 @@ class Coverer:
         fill: Fill = "mean",
         margin_px: float = 0.0,
         seed: int = 0,
+        bones: BoneCutouts | None = None,
     ) -> None:
         if masks.shape != pixels.shape:
             raise InputError(
@@ -142,7 +144,7 @@ class Coverer:
         self.mode: Mode = mode
         self.fill: Fill = fill
         self.margin_px = margin_px
-        self.bones = BoneCutouts(masks)
+        self.bones = bones if bones is not None else BoneCutouts(masks)
         everywhere = self.bones.hull(self.bones.names)
         self._source = fill_source(fill, pixels, everywhere, self.bones.union(self.bones.names, everywhere), seed)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from OsteoScreenLib.classifier.classifier import Classifier
-from OsteoScreenLib.explain.covering import Coverer
+from OsteoScreenLib.explain.covering import Coverer, Region
 
 BoneSet = frozenset[str]
 
@@ -22,7 +22,11 @@ class Variant:
 
 
 def sweep(
-    coverer: Coverer, classifier: Classifier, covered: Iterable[BoneSet], done: Callable[[int, int], None] | None = None
+    coverer: Coverer,
+    classifier: Classifier,
+    covered: Iterable[BoneSet],
+    done: Callable[[int, int], None] | None = None,
+    shown: Callable[[BoneSet, Region, np.ndarray], None] | None = None,
 ) -> dict[BoneSet, Variant]:
     """The classifier's answer for each set of covered bones; a set asked for twice is computed once.
 
@@ -32,6 +36,7 @@ def sweep(
     Parameters
     ----------
     covered : sets of bone names; the empty set is the untouched radiograph. done : called with (finished, in all).
+    shown : called with each set, its region and the pixels that the classifier is given, float32 (rows, columns).
     """
     wanted = list(dict.fromkeys(covered))
     areas: dict[BoneSet, int] = {}
@@ -40,7 +45,10 @@ def sweep(
         for bones in wanted:
             region = coverer.region(bones)
             areas[bones] = region.area
-            yield coverer.cover_region(region)
+            painted = coverer.cover_region(region)
+            if shown is not None:
+                shown(bones, region, painted)
+            yield painted
 
     answers: dict[BoneSet, Variant] = {}
     for bones, probabilities in zip(wanted, classifier.predict_stream(images()), strict=True):

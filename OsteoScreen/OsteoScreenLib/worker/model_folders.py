@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from OsteoScreenLib.bundle import MANIFEST, Bundle, open_bundle
 from OsteoScreenLib.errors import InputError, OsteoScreenError
@@ -14,6 +16,7 @@ from OsteoScreenLib.files import resource_folder
 
 SEGMENTER, GATE, CLASSIFIER = "chest-segmenter", "chest-gate", "chest-sim-classifier"
 USER_FOLDER_VARIABLE = "OSTEOSCREEN_MODELS"
+_LARGEST_MANIFEST = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,22 @@ def list_models() -> list[ModelEntry]:
             except InputError as error:
                 entries.append(ModelEntry(folder.name, folder, embedded, problem=str(error)))
     return entries
+
+
+def titles(kind: str) -> list[tuple[str, str]]:
+    """(id, title) of every model of a kind, embedded ones first, as their manifests say; fast, for nothing is verified here."""
+    found = []
+    for parent in (embedded_folder(), user_folder()):
+        for manifest in sorted(parent.glob(f"[!.]*/{MANIFEST}")):
+            values = _manifest(manifest.parent)
+            if values.get("kind") == kind:
+                found.append((manifest.parent.name, str(values.get("title") or manifest.parent.name)))
+    return found
+
+
+def title_of(folder: Path) -> str:
+    """A model's title, its folder's name when it has none."""
+    return str(_manifest(folder).get("title") or folder.name)
 
 
 def find_model(name: str, kind: str | None = None) -> Path:
@@ -126,3 +145,12 @@ def remove_model(name: str) -> Path:
 def _is_plain(name: str) -> bool:
     """One folder's name: nothing that leads elsewhere."""
     return bool(name) and name not in {".", ".."} and Path(name).name == name and not name.startswith(".")
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        with open(folder / MANIFEST, "rb") as file:
+            values = json.loads(file.read(_LARGEST_MANIFEST))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return values if isinstance(values, dict) else {}

@@ -49,13 +49,18 @@ class Models:
 
         folder = model_folders.find_model(model, "classifier")
         key = ("classifier", str(folder.resolve()), device, precision)
-        if key not in self._held:
-            bundle = open_bundle(folder, "classifier")
-            for other in [other for other in self._held if other[0] == "classifier"]:
-                del self._held[other]
-            self._held[key] = Classifier.load(bundle, device=device, precision=precision)
-        held: Classifier = self._held[key]
-        return held
+        others = [other for other in self._held if other[0] == "classifier"]
+        for other in others:
+            held: Classifier = self._held[other]
+            # Asked for by the names of what "auto" had chosen, it is the same one.
+            if other == key or (other[1] == key[1] and (held.device.type, held.precision) == (device, precision)):
+                return held
+            del held
+        bundle = open_bundle(folder, "classifier")
+        for other in others:
+            del self._held[other]
+        self._held[key] = loaded = Classifier.load(bundle, device=device, precision=precision)
+        return loaded
 
     def _embedded_segmenter(self, device: str) -> Segmenter:
         from OsteoScreenLib.bones.embedded import EmbeddedSegmenter
@@ -108,6 +113,11 @@ class Ahead:
         except BaseException as error:
             self._error = error
         self.seconds = time.perf_counter() - began
+
+    @property
+    def done(self) -> bool:
+        """It has ended, well or badly."""
+        return not self._thread.is_alive()
 
     def result(self) -> Any:
         """Wait for it; what it raised is raised here."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -82,7 +82,12 @@ def encode(message: Message) -> list[bytes | memoryview]:
 
 def write_message(stream: BinaryIO, message: Message) -> None:
     """Write one frame and flush it. The message is encoded whole before the first byte goes out."""
-    for piece in encode(message):
+    write_pieces(stream, encode(message))
+
+
+def write_pieces(stream: BinaryIO, pieces: Iterable[bytes | memoryview]) -> None:
+    """Write a frame that `encode` made, and flush it."""
+    for piece in pieces:
         _write_all(stream, piece)
     stream.flush()
 

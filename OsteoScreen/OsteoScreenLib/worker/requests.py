@@ -8,9 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 from OsteoScreenLib.errors import InputError, OsteoScreenError
+
+if TYPE_CHECKING:
+    from OsteoScreenLib.explain.analysis import AnalysisRequest
 
 _Options = TypeVar("_Options", bound="ReadingOptions")
 
@@ -67,6 +70,21 @@ def options_from(kind: type[_Options], body: Mapping[str, Any]) -> _Options:
             raise InputError(f"The option '{option.name}' cannot be {value!r}.", code="option")
         values[option.name] = value
     return kind(**values)
+
+
+def analysis_request(options: AnalysisOptions) -> AnalysisRequest:
+    """The request that `explain` takes. A wrong word is refused there, in one sentence."""
+    from OsteoScreenLib.explain.analysis import AnalysisRequest
+
+    return AnalysisRequest(
+        target=options.target,
+        cover=options.cover,
+        mode=options.mode,  # type: ignore[arg-type]
+        fill=options.fill,  # type: ignore[arg-type]
+        dilation_px=options.margin_px,
+        dilation_mm=options.margin_mm,
+        seed=options.seed,
+    )
 
 
 def path_in(body: Mapping[str, Any], name: str) -> Path:

@@ -136,7 +136,10 @@ def describe(error: Exception) -> dict[str, Any]:
     if isinstance(error, InputError):
         return {"kind": "input", "code": error.code, "sentence": str(error), "details": details}
     if isinstance(error, OsteoScreenError):
-        return {"kind": "fault", "code": "fault", "sentence": str(error), "details": details}
+        return {"kind": "fault", "code": getattr(error, "code", "fault"), "sentence": str(error), "details": details}
+    if type(error).__name__ == "OutOfMemoryError":  # torch's, which may not be imported here
+        sentence = "The GPU ran out of memory; close other programs that use it, or choose the device cpu."
+        return {"kind": "fault", "code": "memory", "sentence": sentence, "details": details}
     if isinstance(error, MemoryError):
         sentence = "The computer ran out of memory during the analysis; close other programs or use a smaller image."
         return {"kind": "fault", "code": "memory", "sentence": sentence, "details": details}

@@ -1,0 +1,32 @@
+"""What the desk tells of."""
+
+from __future__ import annotations
+
+from OsteoScreenLib.explain.saliency import SaliencyMap
+from OsteoScreenLib.workbench.answers import Patch, Question
+from OsteoScreenLib.workbench.events import Event
+from OsteoScreenLib.workbench.reading import Reading, Result
+
+
+class DeskEvents:
+    """The events of a desk.
+
+    opened, analysed, covered, explained, saved : what has come back. model_added : its id and title.
+    answered : new numbers are in the answers. devices_known : words of the devices that can be chosen, the best first.
+    progressed : (sentence, fraction from 0 to 1, seconds left or None) of the job. busy_changed : a job has begun or ended.
+    failed : (one sentence, details for a log). logged : a line for the log.
+    """
+
+    def __init__(self) -> None:
+        self.opened: Event[[Reading]] = Event()
+        self.analysed: Event[[Reading, Result]] = Event()
+        self.answered: Event[[]] = Event()
+        self.covered: Event[[Question, Patch]] = Event()
+        self.explained: Event[[SaliencyMap]] = Event()
+        self.saved: Event[[dict[str, str]]] = Event()
+        self.model_added: Event[[str, str]] = Event()
+        self.devices_known: Event[[list[str]]] = Event()
+        self.progressed: Event[[str, float, float | None]] = Event()
+        self.busy_changed: Event[[bool]] = Event()
+        self.failed: Event[[str, str]] = Event()
+        self.logged: Event[[str]] = Event()
