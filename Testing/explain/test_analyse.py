@@ -229,3 +229,23 @@ def test_running_out_of_memory_on_the_way_ends_in_a_note_and_a_whole_answer(
     assert failed and [note.code for note in analysis.notes] == ["out-of-memory"]
     assert analysis.saliency is not None and expected.saliency is not None
     np.testing.assert_allclose(analysis.saliency.grid, expected.saliency.grid, rtol=1e-4, atol=1e-8)
+
+
+def test_numbers_of_two_number_formats_never_stand_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory that gives out after the prediction moves the model; the prediction is then made again where the rest is."""
+    expected = analyse(make_radiograph(), make_masks(), make_classifier(tmp_path / "whole"))
+    classifier = make_classifier(tmp_path / "half")
+    classifier.precision = "bf16"
+    forward_pass = classifier.network.forward
+    failed: list[bool] = []
+
+    def full_when_gradients_are_kept(inputs: torch.Tensor) -> torch.Tensor:
+        if inputs.requires_grad and not failed:
+            failed.append(True)
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
+        return forward_pass(inputs)
+
+    monkeypatch.setattr(classifier.network, "forward", full_when_gradients_are_kept)
+    analysis = analyse(make_radiograph(), make_masks(), classifier)
+    assert failed and analysis.provenance.precision == "fp32"
+    assert analysis.prediction.probabilities == expected.prediction.probabilities

@@ -69,6 +69,7 @@ def analyse(
     started = datetime.now(UTC).isoformat(timespec="seconds")
     seconds: dict[str, float] = {}
 
+    place = (classifier.device.type, classifier.precision)
     report(0.0, "predicting")
     with _timed(seconds, "prediction"):
         untouched = next(iter(classifier.predict_stream([radiograph.pixels])))
@@ -86,6 +87,9 @@ def analyse(
         report(0.4, "covering bones")
         with _timed(seconds, "covering"):
             covering = _covering(radiograph, coverer, classifier, request, chosen, untouched, report)
+    if (classifier.device.type, classifier.precision) != place:
+        # The device ran out of memory on the way. Numbers of two devices are never put side by side.
+        return analyse(radiograph, masks, classifier, request, progress)
     report(1.0, "done")
 
     model = classifier.model
