@@ -9,6 +9,7 @@ import numpy as np
 
 from OsteoScreenLib.bones.masks import BoneMasks
 from OsteoScreenLib.bones.vocabulary import Bone
+from OsteoScreenLib.exchange.colour_maps import COLOUR_MAPS, colours
 from OsteoScreenLib.exchange.lettering import NamePlacer
 from OsteoScreenLib.exchange.placing import fit, moved, outlines, roomiest_point
 from OsteoScreenLib.explain.saliency import SaliencyMap
@@ -87,10 +88,7 @@ def grey_picture(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def heat_colours() -> np.ndarray:
     """uint8 (256, 3) sRGB for values from 0 to 1: plasma, perceptually uniform and ordered for colour-blind readers too."""
-    import cv2
-
-    levels = np.arange(256, dtype=np.uint8)[:, None]
-    return np.asarray(cv2.applyColorMap(levels, cv2.COLORMAP_PLASMA)[:, 0, ::-1])
+    return colours(COLOUR_MAPS[0])
 
 
 def heat_opacity() -> np.ndarray:
@@ -102,12 +100,12 @@ def blend_heat(picture: np.ndarray, values: np.ndarray) -> None:
     """Lay a heatmap (rows, columns) in [0, 1] over a uint8 (rows, columns, 3) picture in place; zero leaves it as it is."""
     levels = np.rint(values * 255).astype(np.uint8)
     alpha = heat_opacity()
-    colours = heat_colours() * alpha[:, None]
+    shades = heat_colours() * alpha[:, None]
     # One channel after the other: whole-picture products in three channels cost more memory than the rest of a plate.
     kept = np.take(1 - alpha, levels)
     for channel in range(3):
         blended = picture[..., channel] * kept
-        blended += np.take(colours[:, channel], levels)
+        blended += np.take(shades[:, channel], levels)
         picture[..., channel] = np.rint(blended)
 
 
