@@ -1,0 +1,480 @@
+"""Between the reader's hands and the case: opens, analyses, switches, saves. No Qt in here; the panel shows what this says."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from OsteoScreenLib.explain.saliency import SaliencyMap
+from OsteoScreenLib.scene.heatmap import HeatStyle
+from OsteoScreenLib.scene.view import CaseView
+from OsteoScreenLib.scene.volume_image import image_of, node_of
+from OsteoScreenLib.scene.watch import SceneWatch
+from OsteoScreenLib.ui.host import Host
+from OsteoScreenLib.ui.switches import Switches
+from OsteoScreenLib.ui.table import NOTHING_OPEN
+from OsteoScreenLib.workbench import remarks
+from OsteoScreenLib.workbench.answers import Patch, Question
+from OsteoScreenLib.workbench.desk import BUSY, Desk
+from OsteoScreenLib.workbench.events import Event
+from OsteoScreenLib.workbench.reading import ImageSource, Reading, Result
+from OsteoScreenLib.worker import model_folders
+
+QUIET_SECONDS = 0.8  # without a stroke of the brush, before corrected masks are computed with
+
+
+class Presenter(Switches):
+    """What is on the table, and what the reader can do with it.
+
+    changed : emitted with the part that a view has to show again: "volumes", "reading", "models", "devices", "busy", "progress",
+        "result", "heat", "bones", "toggles", "effects", "banners" or "cursor".
+    message : (severity, sentence) for the reader. log : a line for the log.
+    """
+
+    def __init__(self, desk: Desk, host: Host, view: CaseView) -> None:
+        self.changed: Event[[str]] = Event()
+        self.message: Event[[str, str]] = Event()
+        self.log: Event[[str]] = Event()
+        super().__init__(desk, host.remembered("device", "auto"))
+        self._host, self._view = host, view
+        self._opening_volume: Any = None
+        self._held = False
+        self._dirty = False
+        self._edited_at: dict[str, float] = {}
+        self._listen()
+        self.refresh_models()
+
+    def _listen(self) -> None:
+        desk, view = self._desk, self._view
+        desk.opened.connect(self._on_opened)
+        desk.analysed.connect(self._on_analysed)
+        desk.answered.connect(self._on_answered)
+        desk.covered.connect(self._on_covered)
+        desk.explained.connect(self._on_explained)
+        desk.saved.connect(self._on_saved)
+        desk.model_added.connect(self._on_model_added)
+        desk.devices_known.connect(self._on_devices)
+        desk.progressed.connect(self._on_progress)
+        desk.failed.connect(self._on_failed)
+        desk.busy_changed.connect(self._on_busy)
+        desk.logged.connect(self.log.emit)
+        self._shelf.changed.connect(self._on_case_changed)
+        view.names_at_cursor(self._on_cursor)
+        view.keys(self._on_key)
+        self._watch = SceneWatch(
+            on_volumes_changed=lambda: self._tell("volumes"),
+            on_case_broken=self._on_case_broken,
+            on_scene_closing=self._on_scene_closing,
+            on_scene_imported=self.take_from_scene,
+            on_scene_saving=self.save_state,
+            on_bones_edited=self._on_bones_edited,
+        )
+
+    # Opening
+
+    def open_file(self, path: str | Path) -> None:
+        """Open an image file."""
+        self._open(ImageSource(name=Path(path).name, path=str(path)))
+
+    def open_volume(self, volume_id: str) -> None:
+        """Put a case, or a volume of the scene, on the table."""
+        if volume_id == self._shelf.token:
+            return
+        if self._desk.busy:
+            self.message.emit("warning", BUSY)
+            self._tell("volumes")
+        elif volume_id in self._shelf:
+            self.save_state()
+            self._shelf.choose(volume_id)
+            self._on_the_table()
+        elif (node := node_of(volume_id)) is not None:
+            image = image_of(node)
+            self._open(ImageSource(image.name, "", image.array, image.spacing_mm, image.header_path), node)
+        else:
+            self.message.emit("error", "This volume is no longer in the scene; choose another one.")
+
+    def set_overrides(self, rotate: int | None, flip: str | None, invert: bool | None) -> None:
+        """The reader says how the image lies; None asks the image."""
+        place = self._shelf.current
+        if place is not None:
+            source = replace(place.case.reading.source, rotate=rotate, flip=flip, invert=invert)
+            former = place.case.reading.source
+            if (former.rotate, former.flip, former.invert) != (rotate, flip, invert):
+                self._open(source, place.volume)
+
+    def _open(self, source: ImageSource, volume: Any = None) -> None:
+        if self._desk.busy:
+            self.message.emit("warning", BUSY)
+        elif self._ready():
+            self._opening_volume = volume
+            self._desk.open(source)
+
+    def _ready(self) -> bool:
+        problem = self._host.make_ready()
+        if problem:
+            self.message.emit("error", problem)
+        return not problem
+
+    def _on_opened(self, reading: Reading) -> None:
+        place = self._shelf.current
+        if place is not None and _same_image(place.case.reading.source, reading.source) and place.scene.is_whole():
+            place.scene.set_pixels(reading.pixels, reading.spacing_mm)
+            place.case.take_reading(reading)
+        else:
+            place = self._shelf.make(reading, self._opening_volume)
+        self._opening_volume = None
+        self.idle_sentence = "Press Analyse." if place.case.result is None else "Ready."
+        self._on_the_table()
+        self._dirty = True
+
+    def _on_the_table(self) -> None:
+        """Show what is on the table now, and ask for what is not known of it."""
+        self._attach()
+        self._show(fit=True)
+        self._tell_all()
+        self._ask()
+
+    # Analysing
+
+    def analyse(self) -> None:
+        """Analyse the radiograph on the table. Pressed twice, it is done once."""
+        if self.reading is None:
+            self.message.emit("warning", "Open a radiograph first: choose a loaded volume or a file.")
+        elif not self._desk.busy and self._ready():
+            self._desk.analyse(self.reading.source, self._options)
+
+    def cancel(self) -> None:
+        """Stop what is running; what was there before stays."""
+        was_busy = self._desk.busy
+        self._desk.cancel()
+        self.progress = None
+        if was_busy:
+            self.idle_sentence = "Cancelled; nothing was changed."
+        self._tell("progress", "busy")
+        self._ask()
+
+    def release(self) -> None:
+        """End the analysis process and give its memory back."""
+        self._desk.release()
+        self.idle_sentence = "The model's memory was given back; the next question to it loads it again."
+        self._tell("progress", "busy", "result", "effects")
+
+    def _on_analysed(self, reading: Reading, result: Result) -> None:
+        place = self._shelf.current
+        if place is None or not place.scene.is_whole():
+            return  # the radiograph left the scene meanwhile
+        case, scene = place.case, place.scene
+        turned = reading.image_sha256 != case.reading.image_sha256
+        if turned:
+            scene.set_pixels(reading.pixels, reading.spacing_mm)
+        scene.set_bones(result.masks)
+        scene.set_saliency(result.saliency)
+        self._edited_at.pop(case.token, None)
+        case.take_result(reading, result)
+        scene.set_outlines(case.toggles.hidden)
+        self.idle_sentence = f"Analysed in {sum(result.seconds.values()):.1f} s on {result.device} ({result.precision})."
+        self._attach()
+        self._show(fit=turned)
+        self._tell_all()
+        self._explain()
+        self._ask()
+
+    def choose_model(self, model_id: str) -> None:
+        """Take another classifier for the next analysis."""
+        self._options = replace(self._options, model=model_id)
+        if self.result is not None and self.result.model.id != model_id:
+            self.idle_sentence = "Another model is chosen; press Analyse for its answer."
+        self._tell("models", "progress")
+
+    def choose_device(self, device: str) -> None:
+        """Choose where the network runs from the next analysis on."""
+        self._options = replace(self._options, device=device)
+        self._host.remember("device", device)
+        self._tell("devices")
+
+    def refresh_models(self) -> None:
+        """Look into the model folders again."""
+        self.models = model_folders.titles("classifier")
+        if self._options.model not in dict(self.models):
+            self._options = replace(self._options, model=model_folders.CLASSIFIER)
+        self._tell("models")
+
+    def add_model(self, folder: str | Path) -> None:
+        """Verify a model bundle and copy it to the user's models."""
+        if self._desk.busy:
+            self.message.emit("warning", BUSY)
+        elif self._ready():
+            self._desk.add_model(str(folder))
+
+    # Looking
+
+    def set_heat_style(self, style: HeatStyle) -> None:
+        """How the heatmap is shown."""
+        if self._shelf.current:
+            self._shelf.current.scene.set_heat_style(style)
+        self._tell("heat")
+
+    def hold_untouched(self, held: bool) -> None:
+        """While held, the bare radiograph is shown."""
+        if held != self._held:
+            self._held = held
+            self._show()
+
+    def show_preview(self, on: bool) -> None:
+        """Show covered pixels as the model sees them, or the radiograph."""
+        self.preview_on = on
+        self._show()
+        self._ask()
+        self._tell("toggles")
+
+    def _on_case_changed(self, token: str, part: str) -> None:
+        self._dirty = True
+        place = self._shelf.current
+        if place is None or token != self._shelf.token:
+            return
+        if part == "toggles":
+            place.scene.set_outlines(place.case.toggles.hidden)
+            self._explain()
+            self._ask()
+            self._tell("toggles", "result", "effects")
+        elif part == "masks":
+            self._tell("result", "effects")
+
+    def _explain(self) -> None:
+        """The heatmap follows the target."""
+        case = self.case
+        saliency = case.result.saliency if case and case.result else None
+        if case is not None and saliency is not None and saliency.target != case.toggles.target:
+            self._desk.explain(case.toggles.target)
+
+    def _ask(self) -> None:
+        """Ask for what the reader looks at, then for the bone tree's Δ. Masks that are being changed are asked about later."""
+        place = self._shelf.current
+        if place is None or place.case.result is None or place.case.masks_edited:
+            return
+        question = place.case.question_now
+        if question.untouched:
+            place.scene.clear_preview()
+            self._show()
+        self._desk.ask(question, want_patch=self.preview_on and not question.untouched)
+        self._desk.sweep(place.case.questions())
+
+    def _on_answered(self) -> None:
+        self._dirty = True
+        self._tell("result", "effects")
+
+    def _on_covered(self, question: Question, patch: Patch) -> None:
+        place = self._shelf.current
+        if place is not None and place.case.result is not None and question == place.case.question_now:
+            place.scene.set_preview(patch.box, patch.pixels)
+            self._show()
+
+    def _on_explained(self, saliency: SaliencyMap) -> None:
+        place = self._shelf.current
+        if place is not None and place.case.result is not None and saliency.target == place.case.toggles.target:
+            place.case.take_saliency(saliency)
+            place.scene.set_saliency(saliency)
+            self._show()
+            self._tell("heat")
+
+    # Masks corrected by hand
+
+    def edit_masks(self) -> None:
+        """Open the host's editor on the bones."""
+        place = self._shelf.current
+        if place is None or place.scene.segmentation is None:
+            self.message.emit("warning", "There are no masks yet; press Analyse first.")
+        elif not self._host.edit_masks(place.scene.segmentation, place.scene.radiograph):
+            self.message.emit(
+                "info", "Masks are corrected in 3D Slicer's Segment Editor: save the scene here and open it there."
+            )
+
+    def recompute(self) -> None:
+        """Take the scene's masks now, without waiting for the brush to rest."""
+        place = self._shelf.current
+        if place is None or place.case.result is None or place.scene.segmentation is None:
+            return
+        self._edited_at.pop(place.case.token, None)
+        masks = place.scene.bone_masks(place.case.result.masks.site)
+        if masks.sha256 == place.case.result.masks_sha256:
+            place.case.mark_masks(False)
+        else:
+            place.case.take_masks(masks)
+            self._attach()
+            self.log.emit("Corrected masks were taken over.")
+        self._tell("bones", "result", "effects")
+        self._ask()
+
+    def _on_bones_edited(self, token: str) -> None:
+        place = self._shelf.place(token)
+        if place is not None:
+            self._edited_at[token] = time.monotonic()
+            place.case.mark_masks(True)
+
+    # Results
+
+    def save_results(self, folder: str | Path) -> None:
+        """Write report, overlay, numbers and masks of what is shown now."""
+        case = self.case
+        if case is None or case.result is None:
+            self.message.emit("warning", "There is nothing to save yet; press Analyse first.")
+        elif case.masks_edited:
+            self.message.emit("warning", "The masks were changed since the last answer; press Recompute, then save.")
+        else:
+            self._desk.save(str(folder), case.toggles)
+
+    def save_screenshot(self, path: str | Path) -> None:
+        """The image view as it is displayed, as a PNG file."""
+        self._view.screenshot(Path(path))
+        self.message.emit("info", f"The view was saved as {Path(path).name}.")
+
+    def save_state(self) -> None:
+        """Write every case's state into the scene, so that a saved scene brings it back."""
+        self._shelf.save()
+        self._dirty = False
+
+    # The loop
+
+    def warm_up(self) -> None:
+        """Start the analysis process and load the model before it is asked for."""
+        self._desk.warm_up(self._options)
+
+    def poll(self) -> None:
+        """Called by the window's timer every few tens of milliseconds."""
+        self._desk.poll()
+        edited = self._edited_at.get(self._shelf.token)
+        if edited is not None and time.monotonic() - edited >= QUIET_SECONDS and not self._desk.busy:
+            self.recompute()
+        if self._dirty and not self._desk.busy and not self._desk.sweeping:
+            self.save_state()
+
+    def enter(self) -> None:
+        """The module comes to the front: remember how the reader's scene is shown, then show the case."""
+        self._view.capture()
+        self._show()
+
+    def leave(self) -> None:
+        """The module goes to the back: the reader's layout and layers as they were."""
+        self.save_state()
+        self._view.restore()
+
+    def close(self) -> None:
+        """End everything that runs. Safe to call twice."""
+        self._watch.close()
+        self._desk.close()
+        self._view.close()
+
+    # What the worker and the scene say
+
+    def _on_saved(self, files: dict[str, str]) -> None:
+        report = files.get("report", next(iter(files.values()), ""))
+        self.idle_sentence = f"The results were saved in {Path(report).parent}."
+        self.message.emit("info", self.idle_sentence)
+
+    def _on_model_added(self, model_id: str, title: str) -> None:
+        self.refresh_models()
+        self.choose_model(model_id)
+        self.message.emit("info", f"{title} was added and is chosen for the next analysis.")
+
+    def _on_devices(self, devices: list[str]) -> None:
+        self.devices = ["auto", *(device for device in devices if device != "auto")]
+        self._tell("devices")
+
+    def _on_progress(self, sentence: str, fraction: float, seconds_left: float | None) -> None:
+        self.progress = (sentence, fraction, seconds_left)
+        self._tell("progress")
+
+    def _on_failed(self, sentence: str, details: str) -> None:
+        self.progress = None
+        if details:
+            self.log.emit(details)
+        self.message.emit("error", sentence)
+        self._tell("progress", "busy", "result", "effects")
+
+    def _on_busy(self, busy: bool) -> None:
+        if not busy:
+            self.progress = None
+        self._tell("busy", "progress")
+
+    def _on_cursor(self, names: list[str]) -> None:
+        self.cursor_bones = names
+        self._tell("cursor")
+
+    def _on_key(self, key: str, pressed: bool) -> None:
+        if key == "space":
+            self.hold_untouched(pressed)
+        elif pressed and key.isdigit() and self.case is not None:
+            groups = dict(enumerate(self.site.groups, start=1))
+            bones = self.case.subjects().get(groups.get(int(key), ""), frozenset())
+            self.case.set_covered(bones, covered=not bones <= self.case.toggles.covered)
+
+    def _on_case_broken(self, token: str) -> None:
+        place = self._shelf.place(token)
+        if place is None:
+            return
+        was_current = token == self._shelf.token
+        self._shelf.forget(token)
+        self._edited_at.pop(token, None)
+        if was_current:
+            self._leave_table()
+        self._tell("volumes")
+        name = place.case.reading.source.name
+        self.message.emit("warning", f"A part of {name} was removed from the scene, and its case with it; open it again.")
+
+    def _on_scene_closing(self) -> None:
+        self._shelf.clear()
+        self._edited_at.clear()
+        self._leave_table()
+
+    def _leave_table(self) -> None:
+        """Nothing is on the table any more; what was being computed about it is stopped."""
+        self._desk.cancel()
+        self._desk.detach()
+        self._view.show(None)
+        self.progress, self.idle_sentence = None, NOTHING_OPEN
+        self._tell_all()
+
+    def take_from_scene(self) -> None:
+        """Put the saved cases of an opened scene back on the table."""
+        count, problems = self._shelf.take_from_scene()
+        for problem in problems:
+            self.message.emit("warning", problem)
+        if count and self._shelf.current is not None:
+            self._shelf.current.scene.set_outlines(self._shelf.current.case.toggles.hidden)
+            self.idle_sentence = "The saved case is on the table."
+            self._on_the_table()
+        self._tell("volumes")
+
+    # Small helps
+
+    def _attach(self) -> None:
+        case = self.case
+        if case is not None and case.result is not None:
+            self._desk.attach(case.token, case.reading, case.result, replace(self._options, model=case.result.model.id))
+        else:
+            self._desk.detach()
+
+    def _show(self, fit: bool = False) -> None:
+        place = self._shelf.current
+        if place is None:
+            return
+        self._view.show(place.scene, untouched=self._held, fit=fit)
+        covered = place.case.result is not None and not place.case.question_now.untouched
+        self._view.show_preview(covered and self.preview_on)
+        self._view.set_marks(remarks.marks(place.case.reading, place.case.result))
+
+    def _tell(self, *parts: str) -> None:
+        for part in parts:
+            self.changed.emit(part)
+
+    def _tell_all(self) -> None:
+        self._tell("volumes", "reading", "busy", "progress", "bones", "toggles", "result", "effects", "heat", "banners")
+
+
+def _same_image(one: ImageSource, other: ImageSource) -> bool:
+    """The same file or volume, perhaps turned by hand."""
+    if one.array is not None or other.array is not None:
+        return one.array is other.array
+    return bool(one.path) and one.path == other.path

@@ -1,0 +1,141 @@
+"""What is on the table, for a panel to show. Nothing here changes anything."""
+
+from __future__ import annotations
+
+from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL, Site
+from OsteoScreenLib.classifier.prediction import TARGETS
+from OsteoScreenLib.scene.heatmap import HeatStyle
+from OsteoScreenLib.scene.volume_image import volumes_in_scene
+from OsteoScreenLib.ui.shelf import Shelf
+from OsteoScreenLib.workbench import remarks
+from OsteoScreenLib.workbench.case import Case
+from OsteoScreenLib.workbench.desk import Desk
+from OsteoScreenLib.workbench.numbers import EffectCell, Numbers
+from OsteoScreenLib.workbench.reading import Reading, Result
+from OsteoScreenLib.workbench.toggles import Toggles
+from OsteoScreenLib.worker.requests import AnalysisOptions
+
+NOTHING_OPEN = "Open a radiograph, then press Analyse."
+
+
+class Table:
+    """progress : (sentence, fraction, seconds left or None) of the running job. idle_sentence : what to do, or what was done.
+    preview_on : covered pixels are shown as the model sees them. devices, models : what can be chosen. cursor_bones : bones under
+    the cursor. targets : classes that Δ and heatmap can be about.
+    """
+
+    def __init__(self, desk: Desk, device: str) -> None:
+        self._desk = desk
+        self._shelf = Shelf(desk.answers)
+        self._options = AnalysisOptions(device=device)
+        self.preview_on = True
+        self.progress: tuple[str, float, float | None] | None = None
+        self.idle_sentence = NOTHING_OPEN
+        self.devices: list[str] = ["auto", "cpu"]
+        self.models: list[tuple[str, str]] = []
+        self.cursor_bones: list[str] = []
+        self.targets = TARGETS
+
+    @property
+    def case(self) -> Case | None:
+        """The case on the table."""
+        return self._shelf.current.case if self._shelf.current else None
+
+    @property
+    def volumes(self) -> list[tuple[str, str]]:
+        """(id, name) of what can be chosen: the cases, then volumes that another part of the application has loaded."""
+        taken = [place.volume.GetID() for place in self._shelf if place.volume is not None]
+        others = [(volume_id, name) for volume_id, name in volumes_in_scene() if volume_id not in taken]
+        return [(place.case.token, place.case.reading.source.name) for place in self._shelf] + others
+
+    @property
+    def volume_id(self) -> str:
+        """Which of `volumes` is on the table, "" for none."""
+        return self._shelf.token
+
+    @property
+    def reading(self) -> Reading | None:
+        """The radiograph on the table."""
+        return self.case.reading if self.case else None
+
+    @property
+    def result(self) -> Result | None:
+        """Its answer."""
+        return self.case.result if self.case else None
+
+    @property
+    def numbers(self) -> Numbers | None:
+        """The answer in figures."""
+        return self.case.numbers() if self.case else None
+
+    @property
+    def effects(self) -> dict[str, EffectCell]:
+        """Δ by bone and group."""
+        return self.case.effects() if self.case else {}
+
+    @property
+    def toggles(self) -> Toggles | None:
+        """What is switched."""
+        return self.case.toggles if self.case else None
+
+    @property
+    def can_undo(self) -> bool:
+        """A switch can be taken back."""
+        return self.case is not None and self.case.can_undo
+
+    @property
+    def can_redo(self) -> bool:
+        """A switch can be done again."""
+        return self.case is not None and self.case.can_redo
+
+    @property
+    def site(self) -> Site:
+        """Whose bones the tree lists."""
+        return self.result.masks.site if self.result else CHEST_FRONTAL
+
+    @property
+    def bone_areas(self) -> dict[str, int]:
+        """Pixels of each bone that was found."""
+        return self.result.masks.areas() if self.result else {}
+
+    @property
+    def pixel_mm2(self) -> float | None:
+        """Area of one pixel, None when the spacing is unknown."""
+        spacing = self.reading.spacing_mm if self.reading else None
+        return None if spacing is None else spacing[0] * spacing[1]
+
+    @property
+    def banners(self) -> list[tuple[remarks.Severity, str]]:
+        """(severity, sentence) above the answer."""
+        return remarks.banners(self.reading, self.result)
+
+    @property
+    def busy(self) -> bool:
+        """A job that the reader waits for is running."""
+        return self._desk.busy
+
+    @property
+    def model_id(self) -> str:
+        """The chosen classifier."""
+        return self._options.model
+
+    @property
+    def device(self) -> str:
+        """Where the network is to run."""
+        return self._options.device
+
+    @property
+    def heat_style(self) -> HeatStyle:
+        """How the heatmap is shown."""
+        return self._shelf.current.scene.heat_style if self._shelf.current else HeatStyle()
+
+    @property
+    def heat_method(self) -> str:
+        """How the heatmap was made, "" when there is none."""
+        saliency = self.result.saliency if self.result else None
+        return saliency.method if saliency is not None else ""
+
+    @property
+    def can_edit_masks(self) -> bool:
+        """There are masks to correct."""
+        return self.result is not None
