@@ -117,6 +117,7 @@ class ScriptedPresenter:
         self.toggles: Toggles | None = None
         self.can_undo = self.can_redo = self.can_edit_masks = False
         self.effects: dict[str, EffectCell] = {}
+        self.masks_edited = False
         self.bone_areas: dict[str, int] = {}
         self.pixel_mm2: float | None = None
         self.site: Site = CHEST_FRONTAL

@@ -204,11 +204,13 @@ def test_toggles_numbers_and_effects(panel: Panel, presenter: ScriptedPresenter)
 
 def test_changed_masks_mark_everything_stale(panel: Panel, presenter: ScriptedPresenter) -> None:
     presenter.analysed().tell(*PARTS)
+    presenter.masks_edited = True
     presenter.effects = effects("stale")  # nothing is covered, so the numbers themselves stay
-    presenter.tell("effects")
+    presenter.tell("result", "effects")
     assert panel.result._state.isVisible() and panel.result._recompute.isVisible()
+    presenter.masks_edited = False
     presenter.effects = effects()
-    presenter.tell("effects")
+    presenter.tell("result", "effects")
     assert not panel.result._state.isVisible() and not panel.result._recompute.isVisible()
 
 

@@ -164,13 +164,10 @@ class Panel:
         if numbers is not None and not self._answered:
             self._frame.go_to("Answer")  # a reader who has waited for it must not look for it
         self._answered = numbers is not None
-        self.result.show(numbers, self._masks_changed())
+        self.result.show(numbers, self._presenter.masks_edited)
         decision = (numbers.decision_now or numbers.decision_untouched) if numbers is not None else ""
         self._frame.sections["Answer"].set_summary(decision, f"The model's class: {decision}" if decision else "")
         self._edit.setEnabled(self._presenter.can_edit_masks)
-
-    def _masks_changed(self) -> bool:
-        return any(cell.state == "stale" for cell in self._presenter.effects.values())
 
     def _show_heat(self) -> None:
         presenter = self._presenter
@@ -195,7 +192,6 @@ class Panel:
 
     def _show_effects(self) -> None:
         self.tree.show_effects(self._presenter.effects)
-        self._show_result()
 
     def _show_cursor(self) -> None:
         names = ", ".join(self._presenter.cursor_bones)

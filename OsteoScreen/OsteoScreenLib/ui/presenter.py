@@ -20,6 +20,7 @@ from OsteoScreenLib.workbench.answers import Patch, Question
 from OsteoScreenLib.workbench.desk import BUSY, Desk
 from OsteoScreenLib.workbench.events import Event
 from OsteoScreenLib.workbench.reading import ImageSource, Reading, Result
+from OsteoScreenLib.workbench.toggles import Toggles
 from OsteoScreenLib.worker import model_folders
 
 QUIET_SECONDS = 0.8  # without a stroke of the brush, before corrected masks are computed with
@@ -42,6 +43,7 @@ class Presenter(Switches):
         self._opening_volume: Any = None
         self._held = False
         self._dirty = False
+        self._about: Toggles | None = None  # what the effects were last told for
         self._edited_at: dict[str, float] = {}
         self._listen()
         self.refresh_models()
@@ -237,8 +239,13 @@ class Presenter(Switches):
         if part == "toggles":
             place.scene.set_outlines(place.case.toggles.hidden)
             self._explain()
+            self._tell("toggles", "result")
+            # What single bones are worth does not depend on what is covered, or outlined, now.
+            about = place.case.toggles.with_changes(covered=frozenset(), hidden=frozenset())
+            if about != self._about:
+                self._about = about
+                self._tell("effects")
             self._ask()
-            self._tell("toggles", "result", "effects")
         elif part == "masks":
             self._tell("result", "effects")
 

@@ -69,6 +69,11 @@ class Table:
         return self.case.numbers() if self.case else None
 
     @property
+    def masks_edited(self) -> bool:
+        """The masks were changed, so numbers that depend on them are old."""
+        return self.case is not None and self.case.masks_edited
+
+    @property
     def effects(self) -> dict[str, EffectCell]:
         """Δ by bone and group."""
         return self.case.effects() if self.case else {}

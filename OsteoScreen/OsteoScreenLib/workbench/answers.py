@@ -58,7 +58,7 @@ def asked(question: Question) -> Question:
     the fill "noise" has a seed."""
     if question.untouched:
         return Question(question.image_sha256, question.model_sha256, question.computed_on)
-    return question if question.fill == "noise" else replace(question, seed=0)
+    return question if question.fill == "noise" or not question.seed else replace(question, seed=0)
 
 
 class Answers:

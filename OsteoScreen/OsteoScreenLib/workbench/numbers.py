@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from OsteoScreenLib.classifier.prediction import CLASSES, OperatingPoints, decide, log_odds, target_probability
+from OsteoScreenLib.classifier.prediction import CLASSES, OperatingPoints, decide, log_odds, members_of
 from OsteoScreenLib.workbench.answers import Answer
 from OsteoScreenLib.workbench.toggles import Toggles
 
@@ -59,7 +59,7 @@ class EffectCell:
 
 def differences(now: Answer, reference: Answer, toggles: Toggles) -> tuple[float, float]:
     """(Δ in percentage points, Δ in log-odds) of the target, signed for the mode."""
-    p, q = (float(target_probability(np.array(answer.probabilities), toggles.target)) for answer in (now, reference))
+    p, q = (_probability(answer, toggles.target) for answer in (now, reference))
     sign = 1.0 if toggles.mode == "remove" else -1.0
     return sign * 100 * (q - p), sign * (log_odds(q) - log_odds(p))
 
@@ -137,4 +137,8 @@ def _count(bones: int) -> str:
 
 
 def _percent(answer: Answer, target: str) -> str:
-    return f"{100 * float(target_probability(np.array(answer.probabilities), target)):.1f} %"
+    return f"{100 * _probability(answer, target):.1f} %"
+
+
+def _probability(answer: Answer, target: str) -> float:
+    return sum(answer.probabilities[index] for index in members_of(target))

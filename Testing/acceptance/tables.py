@@ -1,0 +1,150 @@
+"""A whole table for tests: scene, slice view, panel, presenter, and a real worker that is kept from one test to the next."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from OsteoScreenLib.workbench.worker_client import WorkerClient
+
+SAMPLES = Path(__file__).resolve().parents[2] / "OsteoScreen" / "Resources" / "SampleData"
+SICK, WELL = SAMPLES / "simulated_chest_osteoporosis.dcm", SAMPLES / "simulated_chest_normal.dcm"
+
+
+class KeptClient(WorkerClient):
+    """Stays when a desk is closed, so that torch is imported once for many tests."""
+
+    def close(self) -> None:
+        """Only what is being computed is given up."""
+        if self.busy:
+            self.cancel()
+
+    def end(self) -> None:
+        """Really close."""
+        super().close()
+
+
+@dataclass
+class QuietHost:
+    """A host without a window."""
+
+    name: str = "test"
+    documentation_url: str = ""
+    problem: str = ""
+    kept: dict[str, str] = field(default_factory=dict)
+    edited: list[Any] = field(default_factory=list)
+
+    def current_volume_id(self) -> str:
+        return ""
+
+    def ask_for_image(self) -> str:
+        return ""
+
+    def ask_for_folder(self, title: str) -> str:
+        return ""
+
+    def worker_python(self) -> Path:
+        return Path()
+
+    def make_ready(self) -> str:
+        return self.problem
+
+    def edit_masks(self, segmentation_node: Any, radiograph_node: Any) -> bool:
+        self.edited.append((segmentation_node, radiograph_node))
+        return True
+
+    def remember(self, key: str, value: str) -> None:
+        self.kept[key] = value
+
+    def remembered(self, key: str, default: str) -> str:
+        return self.kept.get(key, default)
+
+    def status(self, text: str) -> None:
+        pass
+
+
+class Bench:
+    """What a test holds in its hands."""
+
+    def __init__(self, client: WorkerClient, qapp: Any) -> None:
+        from OsteoScreenLib.scene.view import CaseView
+        from OsteoScreenLib.ui.panel import Panel
+        from OsteoScreenLib.ui.presenter import Presenter
+        from OsteoScreenLib.ui.qt_api import QtWidgets
+        from OsteoScreenLib.workbench.desk import Desk
+
+        self.client, self.qapp, self.host = client, qapp, QuietHost()
+        self.window = QtWidgets.QWidget()
+        self.desk = Desk(client)
+        self.view = CaseView("Red")
+        self.presenter = Presenter(self.desk, self.host, self.view)
+        self.said: list[tuple[str, str]] = []
+        self.presenter.message.connect(lambda severity, sentence: self.said.append((severity, sentence)))
+        self.panel = Panel(self.window, self.presenter, self.host)
+
+    def close(self) -> None:
+        """In the order in which the hosts do it."""
+        self.panel.close()
+        self.presenter.close()
+        self.window.deleteLater()
+        self.qapp.processEvents()
+
+    def until(self, condition: Callable[[], object], seconds: float = 90.0) -> None:
+        """Let the event loop run until something is so."""
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, f"it did not happen within {seconds:g} s; said so far: {self.said}"
+            self.qapp.processEvents()
+            time.sleep(0.002)
+
+    def open(self, path: Path) -> None:
+        """Open a file and wait for it."""
+        self.presenter.open_file(path)
+        self.until(lambda: not self.presenter.busy)
+        assert self.presenter.reading is not None and self.presenter.reading.source.name == path.name, self.said
+
+    def analyse(self) -> None:
+        """Analyse and wait for the answer and every Δ."""
+        self.presenter.analyse()
+        self.until(lambda: not self.presenter.busy)
+        assert self.presenter.result is not None, self.said
+        self.rest()
+
+    def rest(self) -> None:
+        """Wait until nothing is computed any more."""
+        self.until(lambda: not self.desk.busy and not self.desk.sweeping and self.desk.state == "idle")
+        for _ in range(3):
+            self.qapp.processEvents()
+
+    def frame(self) -> np.ndarray:
+        """What the reader sees, uint8 (rows, columns, 3)."""
+        return self.view.frame()
+
+    @property
+    def case(self) -> Any:
+        """The case on the table."""
+        assert self.presenter.case is not None
+        return self.presenter.case
+
+    @property
+    def nodes(self) -> Any:
+        """Its nodes."""
+        from OsteoScreenLib.scene.case_nodes import SceneCase
+
+        return next(case for case in SceneCase.all_in_scene() if case.token == self.case.token)
+
+
+@contextmanager
+def bench(client: WorkerClient, qapp: Any) -> Iterator[Bench]:
+    """A bench that is closed whatever happens."""
+    made = Bench(client, qapp)
+    try:
+        yield made
+    finally:
+        made.close()
