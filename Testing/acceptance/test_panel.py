@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from acceptance.tables import SICK, WELL, Bench, KeptClient, bench
+from pythonqt_rules import pythonqt_rules
 
 from OsteoScreenLib.explain.covering import Coverer
 from OsteoScreenLib.workbench.worker_client import WorkerClient
@@ -63,6 +64,20 @@ def test_open_analyse_and_read(table: Bench) -> None:
     assert (held[middle].max(axis=2) == held[middle].min(axis=2)).all()  # the bare radiograph, without a coloured pixel
     table.presenter.hold_untouched(False)
     np.testing.assert_array_equal(table.frame(), after)
+
+
+def test_the_same_way_under_the_rules_of_pythonqt(view: Any, qapp: Any, client: KeptClient) -> None:
+    with pythonqt_rules(), bench(client, qapp) as table:
+        table.open(WELL)
+        table.analyse()
+        before = table.presenter.numbers
+        table.presenter.set_covered(["T7"], True)
+        table.rest()
+        assert table.presenter.numbers != before
+        table.presenter.undo()
+        table.rest()
+        assert table.presenter.numbers == before
+        assert [severity for severity, _ in table.said if severity == "error"] == []
 
 
 @pytest.mark.parametrize(
