@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
 """Set OsteoScreen up in .venv and run it. Needs nothing but Python 3.11 or newer.
 
-python3 start.py                         the main job on the simulated sample radiograph
+python3 start.py                         the viewer on the simulated sample radiograph; without a display its analysis
 python3 start.py analyse FILE --out DIR  any command of `osteoscreen`
 python3 start.py test                    the linter, the type checker, the import contracts and the tests
 """
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -19,7 +21,27 @@ HERE = Path(__file__).resolve().parent
 VENV = HERE / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 SAMPLE = HERE / "OsteoScreen" / "Resources" / "SampleData" / "simulated_chest_osteoporosis.dcm"
-SETUP_FILES = ("pyproject.toml", "requirements.txt", "requirements-simulate.txt", "requirements-test.txt")
+SETUP_FILES = (
+    "pyproject.toml",
+    "requirements.txt",
+    "requirements-desktop.txt",
+    "requirements-simulate.txt",
+    "requirements-test.txt",
+)
+
+# What Qt and VTK load from a Linux system without a display, and the Debian packages that bring it (Debian 13 renamed one).
+SYSTEM_LIBRARIES = {
+    "libgthread-2.0.so.0": ("libglib2.0-0t64", "libglib2.0-0"),
+    "libGL.so.1": ("libgl1",),
+    "libEGL.so.1": ("libegl1",),
+    "libX11.so.6": ("libx11-6",),
+    "libxkbcommon.so.0": ("libxkbcommon0",),
+    "libfontconfig.so.1": ("libfontconfig1",),
+    "libfreetype.so.6": ("libfreetype6",),
+    "libdbus-1.so.3": ("libdbus-1-3",),
+    "libzstd.so.1": ("libzstd1",),
+}
+FONTS = ("fonts-dejavu-core",)
 
 
 def main(arguments: list[str]) -> int:
@@ -27,14 +49,34 @@ def main(arguments: list[str]) -> int:
         return fail(f"OsteoScreen needs Python 3.11 or newer; this is {sys.version.split()[0]}. Start it with a newer python3.")
     testing = arguments[:1] == ["test"]
     try:
-        set_up("test" if testing else "")
+        set_up("test" if testing else "desktop")
+        if testing and desktop_wheels_exist():
+            provide_system_libraries()
     except SetupError as error:
         return fail(str(error))
     environment = {**os.environ, "PYTHONUTF8": "1"}
     if testing:
         return run_tests(arguments[1:], {**environment, "HF_HUB_OFFLINE": "1"})
-    command = arguments or ["analyse", str(SAMPLE), "--out", str(HERE / "osteoscreen-results")]
+    command = arguments or main_job()
     return subprocess.call([str(PYTHON), "-m", "OsteoScreenLib.cli", *command], env=environment)
+
+
+def main_job() -> list[str]:
+    """The viewer on the sample radiograph, or its analysis where no window can be seen."""
+    if has_display() and desktop_wheels_exist():
+        return ["view", str(SAMPLE)]
+    return ["analyse", str(SAMPLE), "--out", str(HERE / "osteoscreen-results")]
+
+
+def has_display() -> bool:
+    """Whether a window would be seen. Windows and macOS always have a screen."""
+    return not sys.platform.startswith("linux") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def desktop_wheels_exist() -> bool:
+    """Whether the viewer's packages exist for this Python and computer; the markers in requirements-desktop.txt say the same."""
+    machines = {"linux": "x86_64", "win32": "AMD64", "darwin": "arm64"}
+    return sys.version_info < (3, 14) and machines.get(sys.platform) == platform.machine()
 
 
 class SetupError(Exception):
@@ -42,9 +84,12 @@ class SetupError(Exception):
 
 
 def set_up(extra: str) -> None:
-    """Make .venv hold the requirements. A stamp remembers what was installed, so a second start needs no network."""
+    """Make .venv hold the requirements. A stamp remembers what was installed, so a second start needs no network.
+
+    extra : "desktop" to run OsteoScreen, or "test", which holds that and more.
+    """
     wanted = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in SETUP_FILES) + str(HERE).encode()).hexdigest()
-    stamps = [VENV / "osteoscreen-test.stamp"] + ([] if extra else [VENV / "osteoscreen-run.stamp"])
+    stamps = [VENV / f"osteoscreen-{held}.stamp" for held in {extra, "test"}]
     if PYTHON.exists() and any(stamp.is_file() and stamp.read_text() == wanted for stamp in stamps):
         return
     print(
@@ -52,15 +97,66 @@ def set_up(extra: str) -> None:
         file=sys.stderr,
         flush=True,
     )
+    if not desktop_wheels_exist():
+        print(
+            f"The desktop viewer is left out: its packages do not exist for Python {platform.python_version()} on "
+            f"{platform.system()} {platform.machine()}; everything else works.",
+            file=sys.stderr,
+            flush=True,
+        )
     create_environment()
-    target = f"{HERE}[{extra}]" if extra else str(HERE)
-    install = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--editable", target]
+    install = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--editable", f"{HERE}[{extra}]"]
     if subprocess.call(install) != 0:
         raise SetupError(
             "The requirements could not be installed (see the lines above); check the network and the free disk space "
             "(8 GB), then run the same command again."
         )
-    (VENV / f"osteoscreen-{extra or 'run'}.stamp").write_text(wanted)
+    (VENV / f"osteoscreen-{extra}.stamp").write_text(wanted)
+
+
+def provide_system_libraries() -> None:
+    """Have the libraries that Qt and VTK load, and a font for pictures: installed by apt as root, else named."""
+    if not sys.platform.startswith("linux"):
+        return
+    wanted = missing_libraries()
+    if not has_fonts():
+        wanted = [*wanted, FONTS]
+    if wanted and is_debian_root():
+        quiet(["apt-get", "update"])
+        apt_install(*(existing_package(names) for names in wanted))
+    missing = missing_libraries()
+    if missing:
+        packages = " ".join(existing_package(names) for names in missing)
+        raise SetupError(
+            "Qt and VTK, which the tests draw with, need more of the system; "
+            f"on Debian or Ubuntu run 'sudo apt-get install {packages}'."
+        )
+
+
+def missing_libraries() -> list[tuple[str, ...]]:
+    """The packages (by their possible names) of those libraries that cannot be loaded."""
+    return [names for library, names in SYSTEM_LIBRARIES.items() if not loads(library)]
+
+
+def loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
+def has_fonts() -> bool:
+    folders = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path.home() / ".fonts")
+    return any(folder.is_dir() and any(folder.rglob("*.[to]tf")) for folder in folders)
+
+
+def existing_package(names: tuple[str, ...]) -> str:
+    """Which of a package's names this release of Debian knows; the last one where that cannot be told."""
+    for name in names[:-1]:
+        if shutil.which("apt-cache") and quiet(["apt-cache", "show", name]) == 0:
+            return name
+    return names[-1]
 
 
 def create_environment() -> None:
@@ -72,6 +168,7 @@ def create_environment() -> None:
         return
     # Debian's python3 comes without ensurepip until python3-venv is installed.
     if is_debian_root():
+        quiet(["apt-get", "update"])
         apt_install("python3-venv")
         shutil.rmtree(VENV, ignore_errors=True)
         if quiet([sys.executable, "-m", "venv", str(VENV)]) == 0:
@@ -87,7 +184,6 @@ def is_debian_root() -> bool:
 
 def apt_install(*packages: str) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    quiet(["apt-get", "update"], environment)
     quiet(["apt-get", "install", "--yes", "--no-install-recommends", *packages], environment)
 
 

@@ -1,4 +1,4 @@
-"""The command line: `osteoscreen analyse`, `segment`, `models`, `bench`.
+"""The command line: `osteoscreen analyse`, `view`, `segment`, `models`, `bench`.
 
 Exit codes: 0 done; 2 the input or the options are wrong, or one of several images was refused; 1 a fault of ours. Never a
 traceback, unless `--debug` asks for it. Options are declared here; what they do is in `commands`.
@@ -164,6 +164,18 @@ def analyse(
 
 
 @app.command()
+def view(
+    image: Annotated[
+        Path | None, typer.Argument(help="A radiograph, or a scene (.mrb), that is opened at once.", show_default=False)
+    ] = None,
+) -> None:
+    """Open the viewer's window: radiograph, heatmap, bones to switch off and on, and the answer that follows."""
+    from OsteoScreenLib.commands.view import open_window
+
+    raise typer.Exit(open_window(image))
+
+
+@app.command()
 def segment(
     images: Images,
     out: Out,
@@ -181,7 +193,7 @@ def segment(
 @bench.command("start")
 def bench_start(as_json: JsonOption = False) -> None:
     """How long a fresh process takes to import OsteoScreen, and whether anything heavy comes along."""
-    from OsteoScreenLib.benchmarks import measure_start
+    from OsteoScreenLib.benchmarks.start import measure_start
 
     figures = measure_start()
     if as_json:
@@ -195,6 +207,22 @@ def bench_start(as_json: JsonOption = False) -> None:
         )
     if not figures.passed:
         raise typer.Exit(failures.OUR_FAULT)
+
+
+@bench.command("panel")
+def bench_panel(
+    image: Annotated[
+        Path | None, typer.Argument(help="A radiograph; the simulated sample if none.", show_default=False)
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """How fast the viewer opens, answers, draws and cancels, in a fresh process without a display."""
+    from OsteoScreenLib.benchmarks.panel import measure_panel, sample_radiograph
+    from OsteoScreenLib.commands.view import require_packages
+
+    require_packages()
+    figures = measure_panel(image or sample_radiograph())
+    print(json.dumps(figures.as_json(), indent=2) if as_json else figures.as_text())
 
 
 def _shared(

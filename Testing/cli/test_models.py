@@ -112,7 +112,7 @@ def test_bench_start(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_bench_start_notices_heavy_imports(monkeypatch: pytest.MonkeyPatch) -> None:
-    from OsteoScreenLib import benchmarks
+    from OsteoScreenLib.benchmarks import start as benchmarks
 
     monkeypatch.setattr(
         benchmarks, "_PROBE", "import json as torch\nimport json, sys; sys.modules['torch'] = json\n" + benchmarks._PROBE

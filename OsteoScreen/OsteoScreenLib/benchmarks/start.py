@@ -1,4 +1,4 @@
-"""Measurements of this installation, taken in fresh processes so that nothing is warm by accident."""
+"""How long importing OsteoScreen takes, in fresh processes so that nothing is warm by accident."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class StartFigures:
 
 def measure_start(runs: int = _REPEATS) -> StartFigures:
     """Import the package in `runs` fresh processes. Raises `OsteoScreenError` when one of them fails."""
-    package = str(Path(__file__).resolve().parent.parent)
+    package = str(Path(__file__).resolve().parents[2])
     environment = os.environ | {"PYTHONPATH": package}
     seconds: list[float] = []
     heavy: set[str] = set()

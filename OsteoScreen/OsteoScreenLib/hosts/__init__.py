@@ -1,0 +1,1 @@
+"""The applications that hold the panel: 3D Slicer, and the desktop viewer."""
