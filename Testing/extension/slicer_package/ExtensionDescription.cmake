@@ -1,0 +1,12 @@
+# What Slicer's package manager would be told, one `key value` a line.
+foreach(_key IN ITEMS HOMEPAGE CATEGORY CONTRIBUTORS DESCRIPTION ICONURL SCREENSHOTURLS DEPENDS)
+  if(NOT DEFINED EXTENSION_${_key} OR "${EXTENSION_${_key}}" STREQUAL "")
+    message(FATAL_ERROR "EXTENSION_${_key} is not set")
+  endif()
+endforeach()
+set(_description "name ${PROJECT_NAME}\n")
+foreach(_key IN ITEMS HOMEPAGE CATEGORY CONTRIBUTORS DESCRIPTION ICONURL SCREENSHOTURLS DEPENDS)
+  string(TOLOWER ${_key} _name)
+  string(APPEND _description "${_name} ${EXTENSION_${_key}}\n")
+endforeach()
+file(WRITE ${CMAKE_BINARY_DIR}/description.txt "${_description}")

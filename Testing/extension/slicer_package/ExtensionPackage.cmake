@@ -1,0 +1,1 @@
+# Slicer packages what is installed; the tests look at the installed folder itself.
