@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def measure_panel(image: Path) -> PanelFigures:
     """Open the viewer on this image, analyse, switch bones, cancel. Raises `OsteoScreenError` when that fails."""
     package = str(Path(__file__).resolve().parents[2])
     environment = os.environ | {"PYTHONPATH": package, "QT_QPA_PLATFORM": "offscreen"}
-    command = [sys.executable, "-m", "OsteoScreenLib.benchmarks.panel_run", str(image)]
+    command = [sys.executable, "-m", "OsteoScreenLib.benchmarks.panel_run", str(image), repr(time.time())]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, encoding="utf-8", env=environment, check=False, timeout=LONGEST_SECONDS

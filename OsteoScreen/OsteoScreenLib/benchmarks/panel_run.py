@@ -55,14 +55,14 @@ class Heart:
 class Run:
     """One viewer and the clock beside it."""
 
-    def __init__(self, image: Path, settings: Path) -> None:
+    def __init__(self, image: Path, settings: Path, began: float) -> None:
         self.failure = ""
         self.viewer = Viewer(lambda text: print(text, file=sys.stderr), settings_file=settings, image=image)
         self.window, self.presenter = self.viewer.window, self.viewer.presenter
         self.window.resize(1280, 800)
         self.window.show()
         self.until(lambda: self.window.slice_widget.frames > 0, "the first frame")
-        self.up_seconds = time.time() - psutil.Process().create_time()
+        self.up_seconds = time.time() - began  # a process's own start time is off by most of a second on some systems
         self.heart = Heart(self.window)
         self.viewer.desk.failed.connect(self._note_failure)
 
@@ -115,6 +115,18 @@ class Run:
         self.rest(BETWEEN_SECONDS)
         return seconds
 
+    def sight(self, bones: tuple[str, ...], covered: bool) -> float:
+        """Cover or show bones whose number is known; seconds until the frame with what the model sees is on the screen."""
+        if covered:
+            self.presenter.reset()
+            self.rest(BETWEEN_SECONDS)
+        frames, began = self.window.slice_widget.frames, time.perf_counter()
+        self.presenter.set_covered(bones, covered)
+        self.until(lambda: self.window.slice_widget.frames > frames, "a frame")
+        seconds = time.perf_counter() - began
+        self.rest(BETWEEN_SECONDS)
+        return seconds
+
     def measure(self) -> tuple[list[Figure], str]:
         """All figures, and the device."""
         presenter, heart = self.presenter, self.heart
@@ -134,6 +146,7 @@ class Run:
         self.until(lambda: not self.viewer.desk.sweeping, "the end of the sweep")
         uncached = [self.fresh(pair) for pair in pairs[SWITCHES : 2 * SWITCHES]]
         cached = [self.fresh(pair) for pair in pairs[: 2 * SWITCHES]]
+        sights = [self.sight(pair, covered) for pair in pairs[:SWITCHES] for covered in (True, False)]
         presenter.reset()
         self.rest(0.3)
         frames = [self.outline(bone, hidden) for bone in bones[:SWITCHES] for hidden in (True, False)]
@@ -160,7 +173,8 @@ class Run:
             *_pair("Switch to new number while the table fills", early, 200),
             *_pair("Switch to new number", uncached, 200),
             *_pair("Switch to known number", cached, 20),
-            *_pair("Switch to frame", frames, 60),
+            *_pair("Covered or shown bones to frame", sights, 60),
+            *_pair("Outline to frame", frames, 60),
             Figure("Largest memory of the window's process", _peak_bytes() / 2**20, "MB", 1024),
         ]
         return figures, f"{result.device} ({result.precision}), model {result.model.id}"
@@ -189,10 +203,10 @@ def _peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def main(image: Path) -> None:
-    """Measure and print."""
+def main(image: Path, began: float) -> None:
+    """Measure and print. began : when this process was started, in seconds since the epoch."""
     with tempfile.TemporaryDirectory(prefix="osteoscreen-", ignore_cleanup_errors=True) as folder:
-        run = Run(image, Path(folder) / "viewer.ini")
+        run = Run(image, Path(folder) / "viewer.ini", began)
         try:
             figures, device = run.measure()
         finally:
@@ -204,4 +218,4 @@ def main(image: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), float(sys.argv[2]))

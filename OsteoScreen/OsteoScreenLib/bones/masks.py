@@ -80,13 +80,16 @@ class BoneMasks:
         It depends on the masks alone, not on how they are packed: an editor may put the same masks into other layers.
         """
         digest = hashlib.sha256(f"{self.site.name} {self.shape}".encode())
-        runs = [_runs(layer) for layer in self.layers]
-        for name in sorted(self.table):
-            layer, label = self.table[name]
-            mine = np.ascontiguousarray(runs[layer].get(label, np.zeros((0, 2), "<i8")), "<i8")
+        for name, mine in sorted(self._bone_runs.items()):
             digest.update(f"\0{name}\0{len(mine)}\0".encode())
-            digest.update(mine.tobytes())
+            digest.update(np.ascontiguousarray(mine, "<i8").tobytes())
         return digest.hexdigest()
+
+    @cached_property
+    def _bone_runs(self) -> dict[str, np.ndarray]:
+        """Bone name → its pixels as (first, end) pairs of positions in a flattened layer."""
+        runs = [_runs(layer) for layer in self.layers]
+        return {name: runs[layer].get(label, np.zeros((0, 2), "<i8")) for name, (layer, label) in self.table.items()}
 
     def mask(self, name: str) -> np.ndarray:
         """One bone's mask, bool (rows, columns); all False when the bone was not found."""
@@ -111,8 +114,7 @@ class BoneMasks:
 
     def areas(self) -> dict[str, int]:
         """Pixels in each bone's mask."""
-        counts = [np.bincount(layer.ravel(), minlength=256) for layer in self.layers]
-        return {name: int(counts[self.table[name][0]][self.table[name][1]]) for name in self.names}
+        return {name: int((self._bone_runs[name][:, 1] - self._bone_runs[name][:, 0]).sum()) for name in self.names}
 
 
 def bounding_box(mask: np.ndarray) -> tuple[slice, slice]:

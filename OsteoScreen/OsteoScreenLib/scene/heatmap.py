@@ -83,13 +83,13 @@ def draw(node: Any, radiograph: Any, saliency: SaliencyMap) -> None:
     onto = np.diag([across, down, 1.0, 1.0])
     # Areas coincide, not centres: the first value's centre lies half of its own width from the part's edge.
     onto[0, 3], onto[1, 3] = left + (across - 1) / 2, top + (down - 1) / 2
-    set_image(node, values, matrix_of(radiograph) @ onto)
-    if node.GetDisplayNode() is None:
+    if node.GetDisplayNode() is None:  # before there is an image, whose window would be computed from all of its pixels
         node.CreateDefaultDisplayNodes()
         display = node.GetDisplayNode()
         display.AutoWindowLevelOff()
         display.SetWindowLevelMinMax(0.0, 1.0)
         display.SetInterpolate(True)
+    set_image(node, values, matrix_of(radiograph) @ onto)
 
 
 def apply_style(node: Any, style: HeatStyle) -> None:

@@ -30,7 +30,8 @@ from OsteoScreenLib.workbench.toggles import Toggles
 if TYPE_CHECKING:
     from OsteoScreenLib.ui.presenter import Presenter
 
-POLL_MS = 25
+POLL_MS = 15
+DRAW_SECONDS = 0.015  # for parts that have changed, in one tick
 LOOK_AT_PALETTE_EVERY = 1.0  # seconds: a theme can change while the panel is open
 LEAST_TREE_HEIGHT = 200
 PARTS = ("volumes", "reading", "models", "devices", "busy", "progress", "result", "heat", "bones", "toggles", "effects",
@@ -313,9 +314,11 @@ class Panel:
             self._tell_fault(error)
         finally:
             self._polling = False
-        waiting, self._waiting = self._waiting, set()
+        began = time.monotonic()
         for part in PARTS:
-            if part in waiting:
+            # An answer changes nearly every part; what does not fit into one tick comes with the next.
+            if part in self._waiting and time.monotonic() - began < DRAW_SECONDS:
+                self._waiting.discard(part)
                 self._show(part)
         if self._frame.fit():
             self.restyle()

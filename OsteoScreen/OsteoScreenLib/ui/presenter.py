@@ -84,7 +84,7 @@ class Presenter(Switches):
         """Put a case, or a volume of the scene, on the table."""
         if volume_id == self._shelf.token:
             return
-        if self._desk.busy:
+        if self.busy:
             self.message.emit("warning", BUSY)
             self._tell("volumes")
         elif volume_id in self._shelf:
@@ -107,7 +107,7 @@ class Presenter(Switches):
                 self._open(source, place.volume)
 
     def _open(self, source: ImageSource, volume: Any = None) -> None:
-        if self._desk.busy:
+        if self.busy:
             self.message.emit("warning", BUSY)
         elif self._ready():
             self._opening_volume = volume
@@ -144,7 +144,7 @@ class Presenter(Switches):
         """Analyse the radiograph on the table. Pressed twice, it is done once."""
         if self.reading is None:
             self.message.emit("warning", "Open a radiograph first: choose a loaded volume or a file.")
-        elif not self._desk.busy and self._ready():
+        elif not self.busy and self._ready():
             self._desk.analyse(self.reading.source, self._options)
 
     def cancel(self) -> None:
@@ -171,8 +171,8 @@ class Presenter(Switches):
         turned = reading.image_sha256 != case.reading.image_sha256
         if turned:
             scene.set_pixels(reading.pixels, reading.spacing_mm)
+        scene.set_saliency(None)
         scene.set_bones(result.masks)
-        scene.set_saliency(result.saliency)
         self._edited_at.pop(case.token, None)
         case.take_result(reading, result)
         scene.set_outlines(case.toggles.hidden)
@@ -180,8 +180,15 @@ class Presenter(Switches):
         self._attach()
         self._show(fit=turned)
         self._tell_all()
-        self._explain()
+        # Bones and heatmap in one go would hold the window up for longer than a reader should notice.
+        self._later.append(lambda: self._draw_heatmap(case.token))
         self._ask()
+
+    def _draw_heatmap(self, token: str) -> None:
+        place = self._shelf.place(token)
+        if place is not None and place.case.result is not None and place.scene.is_whole():
+            place.scene.set_saliency(place.case.result.saliency)
+            self._explain()
 
     def choose_model(self, model_id: str) -> None:
         """Take another classifier for the next analysis."""
@@ -205,7 +212,7 @@ class Presenter(Switches):
 
     def add_model(self, folder: str | Path) -> None:
         """Verify a model bundle and copy it to the user's models."""
-        if self._desk.busy:
+        if self.busy:
             self.message.emit("warning", BUSY)
         elif self._ready():
             self._desk.add_model(str(folder))
@@ -351,6 +358,10 @@ class Presenter(Switches):
     def poll(self) -> None:
         """Called by the window's timer every few tens of milliseconds."""
         self._desk.poll()
+        if self._later:
+            self._later.popleft()()
+            if not self._later:
+                self._tell("busy")
         edited = self._edited_at.get(self._shelf.token)
         if edited is not None and time.monotonic() - edited >= QUIET_SECONDS and not self._desk.busy:
             self.recompute()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
+
 from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL, Site
 from OsteoScreenLib.classifier.prediction import TARGETS
 from OsteoScreenLib.scene.heatmap import HeatStyle
@@ -28,6 +31,7 @@ class Table:
         self._desk = desk
         self._shelf = Shelf(desk.answers)
         self._options = AnalysisOptions(device=device)
+        self._later: deque[Callable[[], None]] = deque()  # what is still to be shown of an answer, one piece at a time
         self.preview_on = True
         self.progress: tuple[str, float, float | None] | None = None
         self.idle_sentence = NOTHING_OPEN
@@ -117,7 +121,7 @@ class Table:
     @property
     def busy(self) -> bool:
         """A job that the reader waits for is running."""
-        return self._desk.busy
+        return self._desk.busy or bool(self._later)
 
     @property
     def model_id(self) -> str:
