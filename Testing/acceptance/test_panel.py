@@ -367,6 +367,30 @@ def test_results_of_what_is_shown_are_saved(table: Bench, tmp_path: Path) -> Non
     assert saved["covering"]["delta_points"] == pytest.approx(numbers.delta_points, abs=1e-9)
 
 
+def test_bones_under_the_cursor_are_named_on_the_image(table: Bench) -> None:
+    import slicer
+    import vtk
+
+    table.open(SICK)
+    table.analyse()
+    before = table.frame()
+    masks = table.case.result.masks
+    column, row = np.argwhere(masks.mask("T7").T).mean(axis=0)
+    ijk_to_ras = vtk.vtkMatrix4x4()
+    table.nodes.radiograph.GetIJKToRASMatrix(ijk_to_ras)
+    ras_to_xy = vtk.vtkMatrix4x4()
+    vtk.vtkMatrix4x4.Invert(table.view._slice_node().GetXYToRAS(), ras_to_xy)
+    x, y, _, _ = ras_to_xy.MultiplyPoint(ijk_to_ras.MultiplyPoint((column, row, 0.0, 1.0)))
+    crosshair = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
+    crosshair.SetCursorPositionXYZ([x, y, 0.0], table.view._slice_node())
+    assert "T7" in table.presenter.cursor_bones
+    named = np.abs(table.frame().astype(int) - before).max(axis=2) > 0
+    assert named[:60].any() and not named[60:].any()  # at the upper edge and nowhere else
+    crosshair.SetCursorPositionXYZ([1.0, 1.0, 0.0], table.view._slice_node())
+    assert table.presenter.cursor_bones == []
+    np.testing.assert_array_equal(table.frame(), before)
+
+
 def test_keys_of_the_view_switch_groups(table: Bench) -> None:
     table.open(SICK)
     table.analyse()

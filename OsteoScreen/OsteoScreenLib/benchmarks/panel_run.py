@@ -58,13 +58,13 @@ class Run:
     def __init__(self, image: Path, settings: Path, began: float) -> None:
         self.failure = ""
         self.viewer = Viewer(lambda text: print(text, file=sys.stderr), settings_file=settings, image=image)
+        self.viewer.desk.failed.connect(self._note_failure)  # the image is being opened already
         self.window, self.presenter = self.viewer.window, self.viewer.presenter
         self.window.resize(1280, 800)
         self.window.show()
         self.until(lambda: self.window.slice_widget.frames > 0, "the first frame")
         self.up_seconds = time.time() - began  # a process's own start time is off by most of a second on some systems
         self.heart = Heart(self.window)
-        self.viewer.desk.failed.connect(self._note_failure)
 
     def _note_failure(self, sentence: str, details: str) -> None:
         self.failure = sentence

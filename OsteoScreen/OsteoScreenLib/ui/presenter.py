@@ -13,6 +13,7 @@ from OsteoScreenLib.scene.view import CaseView
 from OsteoScreenLib.scene.volume_image import image_of, node_of
 from OsteoScreenLib.scene.watch import SceneWatch
 from OsteoScreenLib.ui.host import Host
+from OsteoScreenLib.ui.shelf import Place
 from OsteoScreenLib.ui.switches import Switches
 from OsteoScreenLib.ui.table import NOTHING_OPEN
 from OsteoScreenLib.workbench import remarks
@@ -418,6 +419,8 @@ class Presenter(Switches):
 
     def _on_cursor(self, names: list[str]) -> None:
         self.cursor_bones = names
+        if self._shelf.current is not None:
+            self._mark(self._shelf.current)
         self._tell("cursor")
 
     def _on_key(self, key: str, pressed: bool) -> None:
@@ -481,7 +484,12 @@ class Presenter(Switches):
         self._view.show(place.scene, untouched=self._held, fit=fit)
         covered = place.case.result is not None and not place.case.question_now.untouched
         self._view.show_preview(covered and self.preview_on)
-        self._view.set_marks(remarks.marks(place.case.reading, place.case.result))
+        self._mark(place)
+
+    def _mark(self, place: Place) -> None:
+        """What must not be missed stands at the image's lower edge, the bones under the cursor at its upper one."""
+        names = (", ".join(self.cursor_bones),) if self.cursor_bones else ()
+        self._view.set_marks(remarks.marks(place.case.reading, place.case.result), names)
 
     def _tell(self, *parts: str) -> None:
         for part in parts:
