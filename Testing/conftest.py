@@ -60,6 +60,7 @@ def slicer_application() -> Iterator[MiniSlicer]:
 def view(slicer_application: MiniSlicer) -> Iterator[SliceView]:
     """Slice view "Red", 800 × 800 pixels, over an empty scene; emptied again afterwards."""
     slicer_application.publish()
+    slicer_application.publish()  # the scene's own tests publish another one
     shown = slicer_application.layoutManager().sliceWidget("Red") or slicer_application.add_slice_view("Red")
     empty_scene(slicer_application)
     shown.set_size(800, 800)

@@ -229,6 +229,126 @@ def test_strokes_of_the_segment_editor_leave_no_stale_number_unmarked(table: Ben
     table.rest()
 
 
+def test_corrected_masks_survive_another_analysis(table: Bench) -> None:
+    import slicer.util
+
+    table.open(SICK)
+    table.analyse()
+    nodes = table.nodes
+    drawn = slicer.util.arrayFromSegmentBinaryLabelmap(nodes.segmentation, "T7", nodes.radiograph)
+    wider = np.roll(drawn, 15, axis=2) | drawn
+    slicer.util.updateSegmentBinaryLabelmapFromArray(wider, nodes.segmentation, "T7", nodes.radiograph)
+    table.analyse()  # before the brush has rested, even
+    assert table.case.result.masks.areas()["T7"] == int(wider.astype(bool).sum())
+    assert any("corrected masks were kept" in sentence for _, sentence in table.said)
+    table.presenter.set_covered(["T7"], True)
+    table.rest()
+    assert table.presenter.numbers.covered_area_px == int(wider.astype(bool).sum())  # type: ignore[union-attr]
+
+
+def test_a_scene_that_is_imported_during_an_analysis_waits(table: Bench, tmp_path: Path) -> None:
+    import slicer.util
+
+    table.open(WELL)
+    table.analyse()
+    expected = table.presenter.numbers
+    file = tmp_path / "well.mrb"
+    assert slicer.util.saveScene(str(file))
+    slicer.mrmlScene.Clear(0)
+    table.open(SICK)
+    table.presenter.analyse()
+    slicer.util.loadScene(str(file))
+    table.until(lambda: not table.presenter.busy)
+    table.rest()
+    assert table.presenter.reading.source.name == SICK.name  # type: ignore[union-attr]
+    sick = table.presenter.numbers
+    assert sick is not None and sick != expected
+    other = next(volume_id for volume_id, name in table.presenter.volumes if name == WELL.name)
+    table.presenter.open_volume(other)
+    table.rest()
+    assert table.presenter.numbers == expected
+
+
+def test_effects_and_heatmap_follow_their_own_case(table: Bench) -> None:
+    table.open(SICK)
+    table.analyse()
+    sick = table.case.token
+    table.open(WELL)
+    table.analyse()
+    well = table.case.token
+    for mode in ("add-back", "remove"):
+        table.presenter.set_mode(mode)
+        table.rest()
+    table.presenter.open_volume(sick)
+    table.presenter.set_mode("add-back")
+    table.rest()
+    table.presenter.set_target("normal")
+    table.presenter.open_volume(well)  # before the other heatmap is there
+    told: list[str] = []
+    table.presenter.changed.connect(told.append)
+    table.presenter.set_mode("add-back")
+    assert "effects" in told
+    table.rest()
+    table.presenter.open_volume(sick)
+    assert table.presenter.heat_method == "" or table.case.result.saliency.target == "normal"
+    table.rest()
+    table.until(lambda: table.presenter.heat_method != "")
+    assert table.case.result.saliency.target == "normal"
+
+
+def test_the_picture_never_shows_another_covering_than_the_number(table: Bench) -> None:
+    table.open(SICK)
+    table.analyse()
+    bare(table)
+    untouched = table.frame()
+    table.presenter.set_covered(table.case.subjects()["Spine"], True)
+    table.rest()
+    spine = table.frame()
+    table.presenter.show_preview(False)
+    table.presenter.only("Sternum")
+    table.rest()
+    np.testing.assert_array_equal(table.frame(), untouched)
+    table.presenter.show_preview(True)  # the spine's picture is still in the preview's node
+    assert not np.array_equal(table.frame(), spine)
+    table.rest()
+    sternum = table.frame()
+    assert not np.array_equal(sternum, spine) and not np.array_equal(sternum, untouched)
+    table.presenter.all_shown()
+    np.testing.assert_array_equal(table.frame(), untouched)
+
+
+def test_a_case_of_a_loaded_volume_goes_on_after_its_scene_was_reopened(table: Bench, tmp_path: Path) -> None:
+    import slicer.util
+
+    volume = slicer.util.loadVolume(str(SICK), {"singleFile": True})
+    table.presenter.open_volume(volume.GetID())
+    table.until(lambda: not table.presenter.busy)
+    table.analyse()
+    before = table.presenter.numbers
+    file = tmp_path / "volume.mrb"
+    assert slicer.util.saveScene(str(file))
+    slicer.mrmlScene.Clear(0)
+    slicer.util.loadScene(str(file))
+    assert table.presenter.numbers == before
+    table.rest()
+    table.analyse()
+    after = table.presenter.numbers
+    assert before is not None and after is not None
+    assert [row.untouched for row in after.rows] == pytest.approx([row.untouched for row in before.rows], abs=1e-6)
+
+
+def test_released_memory_leaves_no_number_waiting_for_ever(table: Bench) -> None:
+    table.open(SICK)
+    table.analyse()
+    table.presenter.set_covered(["T7", "left rib 7"], True)
+    table.presenter.release()
+    numbers = table.presenter.numbers
+    assert numbers is not None and numbers.state == "unanswered" and "Recompute" in numbers.sentence
+    table.presenter.recompute()
+    table.rest()
+    assert table.presenter.numbers.state == "current"  # type: ignore[union-attr]
+
+
 def test_a_volume_deleted_during_the_analysis(table: Bench) -> None:
     import slicer
 

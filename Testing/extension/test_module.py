@@ -44,7 +44,7 @@ def application(slicer_application: Any, monkeypatch: pytest.MonkeyPatch, tmp_pa
     played["connect"] = lambda signal, callback: connected.__setitem__(signal, callback)
     for name, value in played.items():
         monkeypatch.setattr(slicer_application, name, value, raising=False)
-    return slicer_application
+    return slicer_application.publish()  # whichever application the tests before have published
 
 
 @pytest.fixture

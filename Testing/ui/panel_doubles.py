@@ -118,6 +118,7 @@ class ScriptedPresenter:
         self.can_undo = self.can_redo = self.can_edit_masks = False
         self.effects: dict[str, EffectCell] = {}
         self.masks_edited = False
+        self.covered_count = 0
         self.bone_areas: dict[str, int] = {}
         self.pixel_mm2: float | None = None
         self.site: Site = CHEST_FRONTAL

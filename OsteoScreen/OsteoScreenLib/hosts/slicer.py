@@ -113,6 +113,7 @@ class ModulePanel:
         self.presenter = Presenter(self._desk, self.host, FrontView(VIEW))
         self._panel = Panel(parent, self.presenter, self.host)
         self.widget = self._panel.widget
+        self.presenter.take_from_scene()  # a scene with cases may have been opened before this module was
         self._shown = self._closed = False
 
     def enter(self) -> None:

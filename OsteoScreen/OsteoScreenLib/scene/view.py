@@ -112,15 +112,16 @@ class CaseView:
 
         def pressed(*_: object) -> None:
             key = interactor.GetKeySym() or ""
-            if key and key not in self._pressed:
+            if key and key not in self._pressed and not interactor.GetControlKey():
                 self._pressed.add(key)
                 callback(key, True)
 
         def released(*_: object) -> None:
             key = interactor.GetKeySym() or ""
-            if key in self._pressed:
-                self._pressed.discard(key)
-                callback(key, False)
+            # A key that is let go with Shift held has another name than it was pressed with.
+            for held in [key] if key in self._pressed else sorted(self._pressed - {"space"}):
+                self._pressed.discard(held)
+                callback(held, False)
 
         def left(*_: object) -> None:
             for key in sorted(self._pressed):

@@ -187,7 +187,7 @@ class Panel:
         self.covering.show_toggles(toggles, presenter.can_undo, presenter.can_redo)
         self.covering.show_preview(presenter.preview_on)
         self.tree.show_toggles(toggles)
-        count = len(toggles.covered)
+        count = presenter.covered_count
         self._frame.sections["Covering"].set_summary("nothing covered" if not count else f"{count} covered")
         self._show_heat()  # the target is one of the toggles
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from OsteoScreenLib.bones.masks import BoneMasks
 from OsteoScreenLib.explain.saliency import SaliencyMap
 from OsteoScreenLib.scene.heatmap import HeatStyle
 from OsteoScreenLib.scene.view import CaseView
@@ -18,6 +19,7 @@ from OsteoScreenLib.ui.switches import Switches
 from OsteoScreenLib.ui.table import NOTHING_OPEN
 from OsteoScreenLib.workbench import remarks
 from OsteoScreenLib.workbench.answers import Patch, Question
+from OsteoScreenLib.workbench.case import Case
 from OsteoScreenLib.workbench.desk import BUSY, Desk
 from OsteoScreenLib.workbench.events import Event
 from OsteoScreenLib.workbench.reading import ImageSource, Reading, Result
@@ -42,9 +44,11 @@ class Presenter(Switches):
         super().__init__(desk, host.remembered("device", "auto"))
         self._host, self._view = host, view
         self._opening_volume: Any = None
+        self._job_token = ""  # of the case that the running job is about, whatever is on the table meanwhile
+        self._pictured: tuple[str, Question] | None = None  # case and question that the preview shows
         self._held = False
         self._dirty = False
-        self._about: Toggles | None = None  # what the effects were last told for
+        self._about: tuple[str, Toggles] | None = None  # case and toggles that the effects were last told for
         self._edited_at: dict[str, float] = {}
         self._listen()
         self.refresh_models()
@@ -93,6 +97,7 @@ class Presenter(Switches):
             self._shelf.choose(volume_id)
             self._on_the_table()
         elif (node := node_of(volume_id)) is not None:
+            self._tell("volumes")  # the former choice stands until the volume is open
             image = image_of(node)
             self._open(ImageSource(image.name, "", image.array, image.spacing_mm, image.header_path), node)
         else:
@@ -102,17 +107,18 @@ class Presenter(Switches):
         """The reader says how the image lies; None asks the image."""
         place = self._shelf.current
         if place is not None:
-            source = replace(place.case.reading.source, rotate=rotate, flip=flip, invert=invert)
             former = place.case.reading.source
             if (former.rotate, former.flip, former.invert) != (rotate, flip, invert):
-                self._open(source, place.volume)
+                self._open(replace(_source(place), rotate=rotate, flip=flip, invert=invert), place.volume)
 
     def _open(self, source: ImageSource, volume: Any = None) -> None:
         if self.busy:
             self.message.emit("warning", BUSY)
         elif self._ready():
-            self._opening_volume = volume
+            self._opening_volume, self._job_token = volume, self._shelf.token
             self._desk.open(source)
+            return
+        self._tell("reading", "volumes")  # what the reader chose is not so
 
     def _ready(self) -> bool:
         problem = self._host.make_ready()
@@ -121,8 +127,8 @@ class Presenter(Switches):
         return not problem
 
     def _on_opened(self, reading: Reading) -> None:
-        place = self._shelf.current
-        if place is not None and _same_image(place.case.reading.source, reading.source) and place.scene.is_whole():
+        place, self._job_token = self._shelf.place(self._job_token), ""
+        if place is not None and _same_image(place, reading.source, self._opening_volume) and place.scene.is_whole():
             place.scene.set_pixels(reading.pixels, reading.spacing_mm)
             place.case.take_reading(reading)
         else:
@@ -134,19 +140,23 @@ class Presenter(Switches):
 
     def _on_the_table(self) -> None:
         """Show what is on the table now, and ask for what is not known of it."""
+        self.cursor_bones = []
         self._attach()
         self._show(fit=True)
         self._tell_all()
+        self._explain()
         self._ask()
 
     # Analysing
 
     def analyse(self) -> None:
         """Analyse the radiograph on the table. Pressed twice, it is done once."""
-        if self.reading is None:
+        place = self._shelf.current
+        if place is None:
             self.message.emit("warning", "Open a radiograph first: choose a loaded volume or a file.")
         elif not self.busy and self._ready():
-            self._desk.analyse(self.reading.source, self._options)
+            self._job_token = place.case.token
+            self._desk.analyse(_source(place), self._options)
 
     def cancel(self) -> None:
         """Stop what is running; what was there before stays."""
@@ -155,7 +165,8 @@ class Presenter(Switches):
         self.progress = None
         if was_busy:
             self.idle_sentence = "Cancelled; nothing was changed."
-        self._tell("progress", "busy")
+        self._job_token = ""
+        self._tell("progress", "busy", "reading", "volumes")
         self._ask()
 
     def release(self) -> None:
@@ -165,7 +176,7 @@ class Presenter(Switches):
         self._tell("progress", "busy", "result", "effects")
 
     def _on_analysed(self, reading: Reading, result: Result) -> None:
-        place = self._shelf.current
+        place, self._job_token = self._shelf.place(self._job_token or self._shelf.token), ""
         if place is None or not place.scene.is_whole():
             return  # the radiograph left the scene meanwhile
         case, scene = place.case, place.scene
@@ -173,9 +184,14 @@ class Presenter(Switches):
         if turned:
             scene.set_pixels(reading.pixels, reading.spacing_mm)
         scene.set_saliency(None)
-        scene.set_bones(result.masks)
+        corrected = None if turned else self._corrected_masks(place, result)
+        if corrected is None:
+            scene.set_bones(result.masks)
+        else:
+            result = replace(result, masks=corrected, masks_sha256=corrected.sha256)
+            self.message.emit("info", "Your corrected masks were kept; open the image anew to have the bones drawn again.")
         self._edited_at.pop(case.token, None)
-        case.take_result(reading, result)
+        case.take_result(reading, result, corrected=corrected is not None)
         scene.set_outlines(case.toggles.hidden)
         self.idle_sentence = f"Analysed in {sum(result.seconds.values()):.1f} s on {result.device} ({result.precision})."
         self._attach()
@@ -185,10 +201,16 @@ class Presenter(Switches):
         self._later.append(lambda: self._draw_heatmap(case.token))
         self._ask()
 
+    def _corrected_masks(self, place: Place, result: Result) -> BoneMasks | None:
+        """The reader's masks where he has corrected them by hand; no analysis may throw that work away."""
+        if place.case.result is None or not (place.case.corrected or place.case.masks_edited):
+            return None
+        masks = place.scene.bone_masks(result.masks.site)
+        return masks if masks.sha256 != result.masks_sha256 else None
+
     def _draw_heatmap(self, token: str) -> None:
         place = self._shelf.place(token)
-        if place is not None and place.case.result is not None and place.scene.is_whole():
-            place.scene.set_saliency(place.case.result.saliency)
+        if place is not None and place is self._shelf.current and place.scene.is_whole():
             self._explain()
 
     def choose_model(self, model_id: str) -> None:
@@ -247,34 +269,43 @@ class Presenter(Switches):
         if part == "toggles":
             place.scene.set_outlines(place.case.toggles.hidden)
             self._explain()
+            self._ask()
             self._tell("toggles", "result")
             # What single bones are worth does not depend on what is covered, or outlined, now.
-            about = place.case.toggles.with_changes(covered=frozenset(), hidden=frozenset())
+            about = (token, place.case.toggles.with_changes(covered=frozenset(), hidden=frozenset()))
             if about != self._about:
                 self._about = about
                 self._tell("effects")
-            self._ask()
         elif part == "masks":
             self._tell("result", "effects")
 
     def _explain(self) -> None:
-        """The heatmap follows the target."""
-        case = self.case
-        saliency = case.result.saliency if case and case.result else None
-        if case is not None and saliency is not None and saliency.target != case.toggles.target:
-            self._desk.explain(case.toggles.target)
+        """The heatmap follows the target; a map of another class is never shown under this one's name."""
+        place = self._shelf.current
+        saliency = place.case.result.saliency if place and place.case.result else None
+        if place is None or saliency is None:
+            return
+        fits = saliency.target == place.case.toggles.target
+        if fits != (place.scene.heatmap is not None):
+            place.scene.set_saliency(saliency if fits else None)
+            self._show()
+        self._tell("heat")
+        if not fits:
+            self._desk.explain(place.case.toggles.target)
 
     def _ask(self) -> None:
         """Ask for what the reader looks at, then for the bone tree's Δ. Masks that are being changed are asked about later."""
         place = self._shelf.current
-        if place is None or place.case.result is None or place.case.masks_edited:
+        if place is None or place.case.result is None:
             return
         question = place.case.question_now
         if question.untouched:
             place.scene.clear_preview()
-            self._show()
-        self._desk.ask(question, want_patch=self.preview_on and not question.untouched)
-        self._desk.sweep(place.case.questions())
+            self._pictured = None
+        if not place.case.masks_edited:
+            self._desk.ask(question, want_patch=self.preview_on and not question.untouched)
+            self._desk.sweep(place.case.questions())
+        self._show()
 
     def _on_answered(self) -> None:
         self._dirty = True
@@ -284,6 +315,7 @@ class Presenter(Switches):
         place = self._shelf.current
         if place is not None and place.case.result is not None and question == place.case.question_now:
             place.scene.set_preview(patch.box, patch.pixels)
+            self._pictured = (place.case.token, question)
             self._show()
 
     def _on_explained(self, saliency: SaliencyMap) -> None:
@@ -308,18 +340,19 @@ class Presenter(Switches):
 
     def recompute(self) -> None:
         """Take the scene's masks now, without waiting for the brush to rest."""
+        self._edited_at.pop(self._shelf.token, None)
         place = self._shelf.current
         if place is None or place.case.result is None or place.scene.segmentation is None:
             return
-        self._edited_at.pop(place.case.token, None)
         masks = place.scene.bone_masks(place.case.result.masks.site)
-        if masks.sha256 == place.case.result.masks_sha256:
+        if masks.sha256 == place.case.result.masks_sha256 == place.case.result.masks.sha256:
             place.case.mark_masks(False)
         else:
             place.case.take_masks(masks)
             self._attach()
             self.log.emit("Corrected masks were taken over.")
         self._tell("bones", "result", "effects")
+        self._explain()
         self._ask()
 
     def _on_bones_edited(self, token: str) -> None:
@@ -360,9 +393,11 @@ class Presenter(Switches):
         """Called by the window's timer every few tens of milliseconds."""
         self._desk.poll()
         if self._later:
-            self._later.popleft()()
-            if not self._later:
-                self._tell("busy")
+            try:
+                self._later.popleft()()
+            finally:
+                if not self._later:
+                    self._tell("busy")
         edited = self._edited_at.get(self._shelf.token)
         if edited is not None and time.monotonic() - edited >= QUIET_SECONDS and not self._desk.busy:
             self.recompute()
@@ -406,11 +441,12 @@ class Presenter(Switches):
         self._tell("progress")
 
     def _on_failed(self, sentence: str, details: str) -> None:
-        self.progress = None
+        self.progress, self._job_token = None, ""
         if details:
             self.log.emit(details)
         self.message.emit("error", sentence)
-        self._tell("progress", "busy", "result", "effects")
+        self._show()
+        self._tell("progress", "busy", "reading", "volumes", "result", "effects")
 
     def _on_busy(self, busy: bool) -> None:
         if not busy:
@@ -454,14 +490,23 @@ class Presenter(Switches):
         self._desk.cancel()
         self._desk.detach()
         self._view.show(None)
+        self._job_token, self._pictured, self.cursor_bones = "", None, []
         self.progress, self.idle_sentence = None, NOTHING_OPEN
         self._tell_all()
 
     def take_from_scene(self) -> None:
-        """Put the saved cases of an opened scene back on the table."""
+        """Put the saved cases of an opened scene back on the table; not while a job runs, which is about what lies there now."""
+        former = self._shelf.token
         count, problems = self._shelf.take_from_scene()
         for problem in problems:
             self.message.emit("warning", problem)
+        for place in self._shelf:
+            if place.case.masks_edited:  # they were being corrected when the scene was saved
+                self._edited_at.setdefault(place.case.token, time.monotonic())
+        if self.busy and former in self._shelf:
+            self._shelf.choose(former)
+            self._tell("volumes")
+            return
         if count and self._shelf.current is not None:
             self._shelf.current.scene.set_outlines(self._shelf.current.case.toggles.hidden)
             self.idle_sentence = "The saved case is on the table."
@@ -472,7 +517,8 @@ class Presenter(Switches):
 
     def _attach(self) -> None:
         case = self.case
-        if case is not None and case.result is not None:
+        # Masks that were changed since are not those of the answer; they are taken over first.
+        if case is not None and case.result is not None and case.result.masks.sha256 == case.result.masks_sha256:
             self._desk.attach(case.token, case.reading, case.result, replace(self._options, model=case.result.model.id))
         else:
             self._desk.detach()
@@ -482,9 +528,17 @@ class Presenter(Switches):
         if place is None:
             return
         self._view.show(place.scene, untouched=self._held, fit=fit)
-        covered = place.case.result is not None and not place.case.question_now.untouched
-        self._view.show_preview(covered and self.preview_on)
+        self._view.show_preview(self.preview_on and self._preview_fits(place.case))
         self._mark(place)
+
+    def _preview_fits(self, case: Case) -> bool:
+        """The preview shows what is asked now; or still what was asked before, until the number and its picture come."""
+        if case.result is None or self._pictured is None or self._pictured[0] != case.token:
+            return False
+        question = case.question_now
+        if question.untouched:
+            return False
+        return self._pictured[1] == question or (self._desk.asking and case.answers.get(question) is None)
 
     def _mark(self, place: Place) -> None:
         """What must not be missed stands at the image's lower edge, the bones under the cursor at its upper one."""
@@ -499,8 +553,18 @@ class Presenter(Switches):
         self._tell("volumes", "reading", "busy", "progress", "bones", "toggles", "result", "effects", "heat", "banners")
 
 
-def _same_image(one: ImageSource, other: ImageSource) -> bool:
+def _same_image(place: Place, source: ImageSource, volume: Any) -> bool:
     """The same file or volume, perhaps turned by hand."""
-    if one.array is not None or other.array is not None:
-        return one.array is other.array
-    return bool(one.path) and one.path == other.path
+    if volume is not None or place.volume is not None:
+        return volume is place.volume
+    return bool(source.path) and source.path == place.case.reading.source.path
+
+
+def _source(place: Place) -> ImageSource:
+    """Where the case's image comes from; a case of a reopened scene gets its volume's pixels again."""
+    source = place.case.reading.source
+    if source.path or source.array is not None or place.volume is None or place.volume.GetScene() is None:
+        return source
+    image = image_of(place.volume)
+    header = image.header_path or source.header_path
+    return replace(source, array=image.array, spacing_mm=image.spacing_mm, header_path=header)

@@ -83,7 +83,8 @@ class ResultSection:
         self._decision.setVisible(numbers is not None)
         self._save.setVisible(numbers is not None)
         self._screenshot.setVisible(numbers is not None)
-        self._recompute.setVisible(numbers is not None and self._masks_changed)
+        unanswered = numbers is not None and numbers.state == "unanswered"
+        self._recompute.setVisible(numbers is not None and (self._masks_changed or unanswered))
         if numbers is None:
             self._words.setText(_NOTHING)
         else:
@@ -201,6 +202,8 @@ def _state(numbers: Numbers | None, masks_changed: bool) -> tuple[str, str]:
         return "", ""
     if masks_changed:
         return "Stale: the masks were changed. These numbers belong to the former masks.", "warning"
+    if numbers.state == "unanswered":
+        return "Not computed: the model was not asked, or could not answer.", "warning"
     if numbers.state == "computing":
         return "Computing the answer on the image as it is shown now…", "info"
     return "", ""

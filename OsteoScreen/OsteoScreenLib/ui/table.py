@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL, Site
 from OsteoScreenLib.classifier.prediction import TARGETS
@@ -70,7 +71,10 @@ class Table:
     @property
     def numbers(self) -> Numbers | None:
         """The answer in figures."""
-        return self.case.numbers() if self.case else None
+        numbers = self.case.numbers() if self.case else None
+        if numbers is None or numbers.state != "computing" or self._desk.asking:
+            return numbers
+        return replace(numbers, state="unanswered", sentence="This was not computed; press Recompute.")
 
     @property
     def masks_edited(self) -> bool:
@@ -80,12 +84,20 @@ class Table:
     @property
     def effects(self) -> dict[str, EffectCell]:
         """Δ by bone and group."""
-        return self.case.effects() if self.case else {}
+        effects = self.case.effects() if self.case else {}
+        if self._desk.asking:
+            return effects
+        return {name: EffectCell() if cell.state == "computing" else cell for name, cell in effects.items()}
 
     @property
     def toggles(self) -> Toggles | None:
         """What is switched."""
         return self.case.toggles if self.case else None
+
+    @property
+    def covered_count(self) -> int:
+        """How many bones that were found are covered."""
+        return len(self.case.toggles.covered & self.case.found) if self.case else 0
 
     @property
     def can_undo(self) -> bool:
@@ -142,7 +154,8 @@ class Table:
     def heat_method(self) -> str:
         """How the heatmap was made, "" when there is none."""
         saliency = self.result.saliency if self.result else None
-        return saliency.method if saliency is not None else ""
+        fits = saliency is not None and self.case is not None and saliency.target == self.case.toggles.target
+        return saliency.method if saliency is not None and fits else ""
 
     @property
     def can_edit_masks(self) -> bool:

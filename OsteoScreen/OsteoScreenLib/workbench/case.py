@@ -35,6 +35,7 @@ class Case:
         self._undo: list[Toggles] = []
         self._redo: list[Toggles] = []
         self._masks_edited = False
+        self.corrected = False  # the reader has changed masks by hand, and they were taken over
 
     # What was read and answered
 
@@ -61,6 +62,9 @@ class Case:
     def take_reading(self, reading: Reading) -> None:
         """The image was read again, for example turned by hand: a former answer no longer belongs to it."""
         same = reading.image_sha256 == self._reading.image_sha256
+        if same and self._result is not None:  # what the analysis has remarked on this image still holds
+            kept = tuple(note for note in self._reading.notes if note not in reading.notes)
+            reading = replace(reading, notes=(*reading.notes, *kept))
         self._reading = reading
         if not same and self._result is not None:
             self._result = None
@@ -68,8 +72,12 @@ class Case:
             self.changed.emit("result")
         self.changed.emit("reading")
 
-    def take_result(self, reading: Reading, result: Result) -> None:
-        """An analysis has finished. Toggles stay, as a reader comparing two models wants."""
+    def take_result(self, reading: Reading, result: Result, corrected: bool = False) -> None:
+        """An analysis has finished. Toggles stay, as a reader comparing two models wants.
+
+        corrected : its masks are not those that were drawn, but the reader's.
+        """
+        self.corrected = corrected
         self._reading, self._result, self._masks_edited = reading, result, False
         self.answers.put(self.question(frozenset()), Answer(result.probabilities, 0))
         self.changed.emit("reading")
@@ -93,6 +101,7 @@ class Case:
             return
         self._result = replace(self._result, masks=masks, masks_sha256=masks.sha256)
         self._masks_edited = False
+        self.corrected = True
         self.changed.emit("masks")
 
     # Toggles, every one of which can be undone

@@ -70,6 +70,11 @@ class Desk(DeskEvents):
         return self._job is not None
 
     @property
+    def asking(self) -> bool:
+        """Something is being computed, or waits for it."""
+        return self._in_flight is not None or self._waiting.question is not None or self._waiting.sweeping
+
+    @property
     def sweeping(self) -> bool:
         """Questions of the sweep are still open."""
         return self._waiting.sweeping
@@ -329,6 +334,10 @@ class Desk(DeskEvents):
     def _on_held(self, token: str, case: DeskCase, answer: Message) -> None:
         self._moved = None
         taken = case.taken_in(answer)
+        if self._case is None or self._case.key != case.key:  # another case has come to the table meanwhile
+            if taken is not None:
+                self._held = (token, taken.key, self._client.process_id)
+            return
         if taken is None:
             self.detach()
             self._end_job()
@@ -336,7 +345,7 @@ class Desk(DeskEvents):
             self.failed.emit(f"{name} answers otherwise than when this case was analysed; press Analyse again.", "")
             return
         self._held = (token, taken.key, self._client.process_id)
-        if taken is case or self._case is None or self._case.key != case.key:
+        if taken is case:
             return
         self._waiting.clear()
         self._case = taken

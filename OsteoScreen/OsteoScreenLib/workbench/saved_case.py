@@ -35,6 +35,7 @@ def to_json(case: Case) -> str:
             "notes": [asdict(note) for note in reading.notes],
         },
         "toggles": case.toggles.to_json(),
+        "corrected": case.corrected,
         "answers": case.answers.to_json(reading.image_sha256),
         "result": None if result is None else _result_to_json(result),
     }
@@ -71,7 +72,7 @@ def from_json(text: str, pixels: np.ndarray, masks: BoneMasks | None, answers: A
         answers.add_json(table["answers"])
         if table["result"] is not None and masks is not None:
             result = _result_from_json(table["result"], masks)
-            case.take_result(reading, result)
+            case.take_result(reading, result, corrected=bool(table["corrected"]))
             case.mark_masks(masks.sha256 != result.masks_sha256)
         case.restore(Toggles.from_json(table["toggles"]))
         return case

@@ -172,12 +172,12 @@ class SliceWidget(QtWidgets.QWidget):
         if not symbol:
             event.ignore()  # arrows, Tab and the like: they would leave the only slice, or are Qt's
             return
-        self._keys_down[int(event.key())] = symbol
+        self._keys_down[_physical(event)] = symbol
         self._send_key(symbol, "KeyPressEvent", event.modifiers())
 
     def keyReleaseEvent(self, event: Any) -> None:
         """The key was let go."""
-        symbol = None if event.isAutoRepeat() else self._keys_down.pop(int(event.key()), None)
+        symbol = None if event.isAutoRepeat() else self._keys_down.pop(_physical(event), None)
         if symbol is None:
             event.ignore()
             return
@@ -202,3 +202,8 @@ class SliceWidget(QtWidgets.QWidget):
 def _flipped(image: Any) -> Any:
     """The image upside down, in memory of its own."""
     return image.flipped(Qt.Orientation.Vertical) if hasattr(image, "flipped") else image.mirrored(False, True)
+
+
+def _physical(event: Any) -> int:
+    """The key itself: with Shift held its release has another name. Where the platform does not tell, its name."""
+    return int(event.nativeScanCode()) or int(event.key())
