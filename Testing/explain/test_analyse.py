@@ -209,12 +209,8 @@ def test_wrong_requests_are_one_sentence(classifier: Classifier) -> None:
         assert "\n" not in str(caught.value)
 
 
-def test_running_out_of_memory_on_the_way_ends_in_a_note_and_a_whole_answer(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The heatmap's pass needs the most memory: it is the one that fails here."""
-    classifier = make_classifier(tmp_path / "net")
-    expected = analyse(make_radiograph(), make_masks(), classifier)
+def fail_once_where_gradients_are_kept(classifier: Classifier, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """The heatmap's pass needs the most memory: it is the one that fails, once. The list says whether it has."""
     forward_pass = classifier.network.forward
     failed: list[bool] = []
 
@@ -225,6 +221,15 @@ def test_running_out_of_memory_on_the_way_ends_in_a_note_and_a_whole_answer(
         return forward_pass(inputs)
 
     monkeypatch.setattr(classifier.network, "forward", full_when_gradients_are_kept)
+    return failed
+
+
+def test_running_out_of_memory_on_the_way_ends_in_a_note_and_a_whole_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier = make_classifier(tmp_path / "net")
+    expected = analyse(make_radiograph(), make_masks(), classifier)
+    failed = fail_once_where_gradients_are_kept(classifier, monkeypatch)
     analysis = analyse(make_radiograph(), make_masks(), classifier)
     assert failed and [note.code for note in analysis.notes] == ["out-of-memory"]
     assert analysis.saliency is not None and expected.saliency is not None
@@ -236,16 +241,7 @@ def test_numbers_of_two_number_formats_never_stand_side_by_side(tmp_path: Path, 
     expected = analyse(make_radiograph(), make_masks(), make_classifier(tmp_path / "whole"))
     classifier = make_classifier(tmp_path / "half")
     classifier.precision = "bf16"
-    forward_pass = classifier.network.forward
-    failed: list[bool] = []
-
-    def full_when_gradients_are_kept(inputs: torch.Tensor) -> torch.Tensor:
-        if inputs.requires_grad and not failed:
-            failed.append(True)
-            raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
-        return forward_pass(inputs)
-
-    monkeypatch.setattr(classifier.network, "forward", full_when_gradients_are_kept)
+    failed = fail_once_where_gradients_are_kept(classifier, monkeypatch)
     analysis = analyse(make_radiograph(), make_masks(), classifier)
     assert failed and analysis.provenance.precision == "fp32"
     assert analysis.prediction.probabilities == expected.prediction.probabilities
