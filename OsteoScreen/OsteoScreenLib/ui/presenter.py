@@ -26,6 +26,7 @@ from OsteoScreenLib.workbench.reading import ImageSource, Reading, Result
 from OsteoScreenLib.workbench.toggles import Toggles
 from OsteoScreenLib.worker import model_folders
 
+PIECE_SECONDS = 0.06  # in which the view draws the first piece of an answer before the next one comes
 QUIET_SECONDS = 0.8  # without a stroke of the brush, before corrected masks are computed with
 
 
@@ -45,6 +46,7 @@ class Presenter(Switches):
         self._host, self._view = host, view
         self._opening_volume: Any = None
         self._job_token = ""  # of the case that the running job is about, whatever is on the table meanwhile
+        self._later_at = 0.0
         self._pictured: tuple[str, Question] | None = None  # case and question that the preview shows
         self._held = False
         self._dirty = False
@@ -199,6 +201,7 @@ class Presenter(Switches):
         self._tell_all()
         # Bones and heatmap in one go would hold the window up for longer than a reader should notice.
         self._later.append(lambda: self._draw_heatmap(case.token))
+        self._later_at = time.monotonic() + PIECE_SECONDS
         self._ask()
 
     def _corrected_masks(self, place: Place, result: Result) -> BoneMasks | None:
@@ -392,7 +395,7 @@ class Presenter(Switches):
     def poll(self) -> None:
         """Called by the window's timer every few tens of milliseconds."""
         self._desk.poll()
-        if self._later:
+        if self._later and time.monotonic() >= self._later_at:
             try:
                 self._later.popleft()()
             finally:
