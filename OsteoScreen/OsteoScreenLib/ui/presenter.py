@@ -14,12 +14,11 @@ from OsteoScreenLib.scene.view import CaseView
 from OsteoScreenLib.scene.volume_image import image_of, node_of
 from OsteoScreenLib.scene.watch import SceneWatch
 from OsteoScreenLib.ui.host import Host
+from OsteoScreenLib.ui.picture import Picture
 from OsteoScreenLib.ui.shelf import Place
 from OsteoScreenLib.ui.switches import Switches
 from OsteoScreenLib.ui.table import NOTHING_OPEN
-from OsteoScreenLib.workbench import remarks
 from OsteoScreenLib.workbench.answers import Patch, Question
-from OsteoScreenLib.workbench.case import Case
 from OsteoScreenLib.workbench.desk import BUSY, Desk
 from OsteoScreenLib.workbench.events import Event
 from OsteoScreenLib.workbench.reading import ImageSource, Reading, Result
@@ -46,9 +45,7 @@ class Presenter(Switches):
         self._host, self._view = host, view
         self._opening_volume: Any = None
         self._job_token = ""  # of the case that the running job is about, whatever is on the table meanwhile
-        self._later_at = 0.0
-        self._pictured: tuple[str, Question] | None = None  # case and question that the preview shows
-        self._held = False
+        self._picture = Picture(view, desk)
         self._dirty = False
         self._about: tuple[str, Toggles] | None = None  # case and toggles that the effects were last told for
         self._edited_at: dict[str, float] = {}
@@ -111,7 +108,7 @@ class Presenter(Switches):
         if place is not None:
             former = place.case.reading.source
             if (former.rotate, former.flip, former.invert) != (rotate, flip, invert):
-                self._open(replace(_source(place), rotate=rotate, flip=flip, invert=invert), place.volume)
+                self._open(replace(place.source(), rotate=rotate, flip=flip, invert=invert), place.volume)
 
     def _open(self, source: ImageSource, volume: Any = None) -> None:
         if self.busy:
@@ -130,7 +127,7 @@ class Presenter(Switches):
 
     def _on_opened(self, reading: Reading) -> None:
         place, self._job_token = self._shelf.place(self._job_token), ""
-        if place is not None and _same_image(place, reading.source, self._opening_volume) and place.scene.is_whole():
+        if place is not None and place.is_of(reading.source, self._opening_volume) and place.scene.is_whole():
             place.scene.set_pixels(reading.pixels, reading.spacing_mm)
             place.case.take_reading(reading)
         else:
@@ -158,7 +155,7 @@ class Presenter(Switches):
             self.message.emit("warning", "Open a radiograph first: choose a loaded volume or a file.")
         elif not self.busy and self._ready():
             self._job_token = place.case.token
-            self._desk.analyse(_source(place), self._options)
+            self._desk.analyse(place.source(), self._options)
 
     def cancel(self) -> None:
         """Stop what is running; what was there before stays."""
@@ -200,8 +197,7 @@ class Presenter(Switches):
         self._show(fit=turned)
         self._tell_all()
         # Bones and heatmap in one go would hold the window up for longer than a reader should notice.
-        self._later.append(lambda: self._draw_heatmap(case.token))
-        self._later_at = time.monotonic() + PIECE_SECONDS
+        self._heatmap_due = time.monotonic() + PIECE_SECONDS
         self._ask()
 
     def _corrected_masks(self, place: Place, result: Result) -> BoneMasks | None:
@@ -210,11 +206,6 @@ class Presenter(Switches):
             return None
         masks = place.scene.bone_masks(result.masks.site)
         return masks if masks.sha256 != result.masks_sha256 else None
-
-    def _draw_heatmap(self, token: str) -> None:
-        place = self._shelf.place(token)
-        if place is not None and place is self._shelf.current and place.scene.is_whole():
-            self._explain()
 
     def choose_model(self, model_id: str) -> None:
         """Take another classifier for the next analysis."""
@@ -253,14 +244,13 @@ class Presenter(Switches):
 
     def hold_untouched(self, held: bool) -> None:
         """While held, the bare radiograph is shown."""
-        if held != self._held:
-            self._held = held
+        if held != self._picture.held:
+            self._picture.held = held
             self._show()
 
     def show_preview(self, on: bool) -> None:
         """Show covered pixels as the model sees them, or the radiograph."""
         self.preview_on = on
-        self._show()
         self._ask()
         self._tell("toggles")
 
@@ -285,15 +275,12 @@ class Presenter(Switches):
     def _explain(self) -> None:
         """The heatmap follows the target; a map of another class is never shown under this one's name."""
         place = self._shelf.current
-        saliency = place.case.result.saliency if place and place.case.result else None
-        if place is None or saliency is None:
+        if place is None or place.case.result is None or place.case.result.saliency is None:
             return
-        fits = saliency.target == place.case.toggles.target
-        if fits != (place.scene.heatmap is not None):
-            place.scene.set_saliency(saliency if fits else None)
-            self._show()
+        if (place.case.saliency is None) != (place.scene.heatmap is None):
+            place.scene.set_saliency(place.case.saliency)
         self._tell("heat")
-        if not fits:
+        if place.case.saliency is None:
             self._desk.explain(place.case.toggles.target)
 
     def _ask(self) -> None:
@@ -303,8 +290,7 @@ class Presenter(Switches):
             return
         question = place.case.question_now
         if question.untouched:
-            place.scene.clear_preview()
-            self._pictured = None
+            self._picture.uncover(place)
         if not place.case.masks_edited:
             self._desk.ask(question, want_patch=self.preview_on and not question.untouched)
             self._desk.sweep(place.case.questions())
@@ -317,17 +303,14 @@ class Presenter(Switches):
     def _on_covered(self, question: Question, patch: Patch) -> None:
         place = self._shelf.current
         if place is not None and place.case.result is not None and question == place.case.question_now:
-            place.scene.set_preview(patch.box, patch.pixels)
-            self._pictured = (place.case.token, question)
+            self._picture.cover(place, question, patch)
             self._show()
 
     def _on_explained(self, saliency: SaliencyMap) -> None:
         place = self._shelf.current
         if place is not None and place.case.result is not None and saliency.target == place.case.toggles.target:
             place.case.take_saliency(saliency)
-            place.scene.set_saliency(saliency)
-            self._show()
-            self._tell("heat")
+            self._explain()
 
     # Masks corrected by hand
 
@@ -395,12 +378,10 @@ class Presenter(Switches):
     def poll(self) -> None:
         """Called by the window's timer every few tens of milliseconds."""
         self._desk.poll()
-        if self._later and time.monotonic() >= self._later_at:
-            try:
-                self._later.popleft()()
-            finally:
-                if not self._later:
-                    self._tell("busy")
+        if self._heatmap_due is not None and time.monotonic() >= self._heatmap_due:
+            self._heatmap_due = None
+            self._tell("busy")
+            self._explain()
         edited = self._edited_at.get(self._shelf.token)
         if edited is not None and time.monotonic() - edited >= QUIET_SECONDS and not self._desk.busy:
             self.recompute()
@@ -459,7 +440,7 @@ class Presenter(Switches):
     def _on_cursor(self, names: list[str]) -> None:
         self.cursor_bones = names
         if self._shelf.current is not None:
-            self._mark(self._shelf.current)
+            self._picture.mark(self._shelf.current, names)
         self._tell("cursor")
 
     def _on_key(self, key: str, pressed: bool) -> None:
@@ -492,8 +473,8 @@ class Presenter(Switches):
         """Nothing is on the table any more; what was being computed about it is stopped."""
         self._desk.cancel()
         self._desk.detach()
-        self._view.show(None)
-        self._job_token, self._pictured, self.cursor_bones = "", None, []
+        self._picture.clear()
+        self._job_token, self._heatmap_due, self.cursor_bones = "", None, []
         self.progress, self.idle_sentence = None, NOTHING_OPEN
         self._tell_all()
 
@@ -527,26 +508,7 @@ class Presenter(Switches):
             self._desk.detach()
 
     def _show(self, fit: bool = False) -> None:
-        place = self._shelf.current
-        if place is None:
-            return
-        self._view.show(place.scene, untouched=self._held, fit=fit)
-        self._view.show_preview(self.preview_on and self._preview_fits(place.case))
-        self._mark(place)
-
-    def _preview_fits(self, case: Case) -> bool:
-        """The preview shows what is asked now; or still what was asked before, until the number and its picture come."""
-        if case.result is None or self._pictured is None or self._pictured[0] != case.token:
-            return False
-        question = case.question_now
-        if question.untouched:
-            return False
-        return self._pictured[1] == question or (self._desk.asking and case.answers.get(question) is None)
-
-    def _mark(self, place: Place) -> None:
-        """What must not be missed stands at the image's lower edge, the bones under the cursor at its upper one."""
-        names = (", ".join(self.cursor_bones),) if self.cursor_bones else ()
-        self._view.set_marks(remarks.marks(place.case.reading, place.case.result), names)
+        self._picture.show(self._shelf.current, self.preview_on, self.cursor_bones, fit)
 
     def _tell(self, *parts: str) -> None:
         for part in parts:
@@ -554,20 +516,3 @@ class Presenter(Switches):
 
     def _tell_all(self) -> None:
         self._tell("volumes", "reading", "busy", "progress", "bones", "toggles", "result", "effects", "heat", "banners")
-
-
-def _same_image(place: Place, source: ImageSource, volume: Any) -> bool:
-    """The same file or volume, perhaps turned by hand."""
-    if volume is not None or place.volume is not None:
-        return volume is place.volume
-    return bool(source.path) and source.path == place.case.reading.source.path
-
-
-def _source(place: Place) -> ImageSource:
-    """Where the case's image comes from; a case of a reopened scene gets its volume's pixels again."""
-    source = place.case.reading.source
-    if source.path or source.array is not None or place.volume is None or place.volume.GetScene() is None:
-        return source
-    image = image_of(place.volume)
-    header = image.header_path or source.header_path
-    return replace(source, array=image.array, spacing_mm=image.spacing_mm, header_path=header)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
 from OsteoScreenLib.errors import OsteoScreenError
 from OsteoScreenLib.scene.case_nodes import SceneCase
+from OsteoScreenLib.scene.volume_image import image_of
 from OsteoScreenLib.workbench import saved_case
 from OsteoScreenLib.workbench.answers import Answers
 from OsteoScreenLib.workbench.case import Case
 from OsteoScreenLib.workbench.events import Event
-from OsteoScreenLib.workbench.reading import Reading
+from OsteoScreenLib.workbench.reading import ImageSource, Reading
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,21 @@ class Place:
     case: Case
     scene: SceneCase
     volume: Any = None
+
+    def source(self) -> ImageSource:
+        """Where its image comes from; a case of a reopened scene gets its volume's pixels again."""
+        source = self.case.reading.source
+        if source.path or source.array is not None or self.volume is None or self.volume.GetScene() is None:
+            return source
+        image = image_of(self.volume)
+        header = image.header_path or source.header_path
+        return replace(source, array=image.array, spacing_mm=image.spacing_mm, header_path=header)
+
+    def is_of(self, source: ImageSource, volume: Any) -> bool:
+        """The same file or volume, perhaps turned by hand."""
+        if volume is not None or self.volume is not None:
+            return volume is self.volume
+        return bool(source.path) and source.path == self.case.reading.source.path
 
 
 class Shelf:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
 from dataclasses import replace
 
 from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL, Site
@@ -32,7 +30,7 @@ class Table:
         self._desk = desk
         self._shelf = Shelf(desk.answers)
         self._options = AnalysisOptions(device=device)
-        self._later: deque[Callable[[], None]] = deque()  # what is still to be shown of an answer, one piece at a time
+        self._heatmap_due: float | None = None  # when the heatmap of an answer is drawn whose bones are shown already
         self.preview_on = True
         self.progress: tuple[str, float, float | None] | None = None
         self.idle_sentence = NOTHING_OPEN
@@ -133,7 +131,7 @@ class Table:
     @property
     def busy(self) -> bool:
         """A job that the reader waits for is running."""
-        return self._desk.busy or bool(self._later)
+        return self._desk.busy or self._heatmap_due is not None
 
     @property
     def model_id(self) -> str:
@@ -153,9 +151,8 @@ class Table:
     @property
     def heat_method(self) -> str:
         """How the heatmap was made, "" when there is none."""
-        saliency = self.result.saliency if self.result else None
-        fits = saliency is not None and self.case is not None and saliency.target == self.case.toggles.target
-        return saliency.method if saliency is not None and fits else ""
+        saliency = self.case.saliency if self.case else None
+        return saliency.method if saliency is not None else ""
 
     @property
     def can_edit_masks(self) -> bool:

@@ -11,6 +11,7 @@ from OsteoScreenLib.classifier.prediction import TARGETS
 from OsteoScreenLib.explain.saliency import SaliencyMap
 from OsteoScreenLib.workbench.answers import Answer, Answers, Question, asked
 from OsteoScreenLib.workbench.events import Event
+from OsteoScreenLib.workbench.messages import computed_on
 from OsteoScreenLib.workbench.numbers import EffectCell, Numbers, differences, numbers
 from OsteoScreenLib.workbench.reading import Reading, Result
 from OsteoScreenLib.workbench.toggles import Toggles
@@ -53,6 +54,12 @@ class Case:
     def found(self) -> frozenset[str]:
         """Bones that have a mask."""
         return frozenset(self._result.masks.table) if self._result is not None else frozenset()
+
+    @property
+    def saliency(self) -> SaliencyMap | None:
+        """The heatmap of the class that is asked about now; None while only another class's is there."""
+        saliency = self._result.saliency if self._result is not None else None
+        return saliency if saliency is not None and saliency.target == self._toggles.target else None
 
     @property
     def masks_edited(self) -> bool:
@@ -198,7 +205,7 @@ class Case:
             Question(
                 self._reading.image_sha256,
                 result.model.sha256,
-                f"{result.device} {result.precision}",
+                computed_on(result.device, result.precision),
                 result.masks_sha256,
                 toggles.mode,
                 toggles.fill,

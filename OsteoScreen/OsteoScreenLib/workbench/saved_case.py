@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 
 from OsteoScreenLib.bones.masks import BoneMasks
-from OsteoScreenLib.classifier.prediction import OperatingPoints
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.explain.saliency import SaliencyMap
-from OsteoScreenLib.radiograph.radiograph import Note, pixels_sha256
+from OsteoScreenLib.radiograph.radiograph import pixels_sha256
+from OsteoScreenLib.workbench import messages
 from OsteoScreenLib.workbench.answers import Answers
 from OsteoScreenLib.workbench.case import Case
-from OsteoScreenLib.workbench.reading import ImageSource, ModelFacts, Reading, Result
+from OsteoScreenLib.workbench.reading import ImageSource, Reading, Result
 from OsteoScreenLib.workbench.toggles import Toggles
+from OsteoScreenLib.worker import case_values
 
 FORMAT_VERSION = 1
 
@@ -29,10 +30,10 @@ def to_json(case: Case) -> str:
         "format_version": FORMAT_VERSION,
         "source": source | {key: getattr(reading.source, key) for key in ("rotate", "flip", "invert")},
         "reading": {
-            "spacing_mm": reading.spacing_mm,
+            "spacing_mm": case_values.spacing_to_values(reading.spacing_mm),
             "image_sha256": reading.image_sha256,
             "facts": dict(reading.facts),
-            "notes": [asdict(note) for note in reading.notes],
+            "notes": case_values.notes_to_values(reading.notes),
         },
         "toggles": case.toggles.to_json(),
         "corrected": case.corrected,
@@ -54,7 +55,6 @@ def from_json(text: str, pixels: np.ndarray, masks: BoneMasks | None, answers: A
             raise InputError(
                 "The case was saved by another version of OsteoScreen; analyse the radiograph again.", code="saved-case"
             )
-        spacing = table["reading"]["spacing_mm"]
         digest = pixels_sha256(pixels)
         if digest != table["reading"]["image_sha256"]:
             raise InputError(
@@ -63,10 +63,10 @@ def from_json(text: str, pixels: np.ndarray, masks: BoneMasks | None, answers: A
         reading = Reading(
             source=ImageSource(**table["source"]),
             pixels=pixels,
-            spacing_mm=None if spacing is None else (float(spacing[0]), float(spacing[1])),
+            spacing_mm=case_values.spacing_from_values(table["reading"]["spacing_mm"]),
             image_sha256=digest,
             facts=table["reading"]["facts"],
-            notes=tuple(Note(**note) for note in table["reading"]["notes"]),
+            notes=case_values.notes_from_values(table["reading"]["notes"]),
         )
         case = Case(reading, answers, token)
         answers.add_json(table["answers"])
@@ -96,11 +96,9 @@ def _result_to_json(result: Result) -> dict[str, Any]:
 
 
 def _result_from_json(table: dict[str, Any], masks: BoneMasks) -> Result:
-    first, second, third = (float(value) for value in table["probabilities"])
-    model = {**table["model"], "operating_points": OperatingPoints(**table["model"]["operating_points"])}
     return Result(
-        model=ModelFacts(**model),
-        probabilities=(first, second, third),
+        model=messages.model_from(table["model"]),
+        probabilities=messages.probabilities_from(table["probabilities"]),
         masks=masks,
         masks_sha256=str(table["masks_sha256"]),
         saliency=None if table["saliency"] is None else _saliency_from_json(table["saliency"]),
@@ -112,18 +110,10 @@ def _result_from_json(table: dict[str, Any], masks: BoneMasks) -> Result:
     )
 
 
-_MATRICES = ("grid", "grid_to_radiograph", "input_to_radiograph")
-_SHAPES = ("radiograph_shape", "input_shape")
-
-
 def _saliency_to_json(saliency: SaliencyMap) -> dict[str, Any]:
-    return {key: value.tolist() if key in _MATRICES else value for key, value in vars(saliency).items()}
+    values, _ = case_values.saliency_to_values(saliency)
+    return {**(values or {}), "grid": saliency.grid.tolist()}
 
 
-def _saliency_from_json(table: dict[str, Any]) -> SaliencyMap:
-    values = dict(table)
-    for key in _MATRICES:
-        values[key] = np.array(table[key], np.float32 if key == "grid" else float)
-    for key in _SHAPES:
-        values[key] = (int(table[key][0]), int(table[key][1]))
-    return SaliencyMap(**values)
+def _saliency_from_json(table: dict[str, Any]) -> SaliencyMap | None:
+    return case_values.saliency_from_values(table, {"saliency": np.array(table["grid"], np.float32)})
