@@ -148,3 +148,35 @@ def bench(client: WorkerClient, qapp: Any) -> Iterator[Bench]:
         yield made
     finally:
         made.close()
+
+
+def bare(table: Bench) -> None:
+    """The image alone: no heatmap, no outlines."""
+    style = table.presenter.heat_style
+    table.presenter.set_heat_style(type(style)(False, style.opacity, style.threshold, style.colour_map))
+    table.presenter.set_hidden(table.case.result.masks.names, True)
+    table.rest()
+
+
+def seen(mask: np.ndarray, table: Bench) -> np.ndarray:
+    """Where a mask of the radiograph can be seen in the frame, widened by the pixel that interpolation reaches."""
+    import vtk
+
+    rows, columns = table.frame().shape[:2]
+    node = table.nodes.radiograph
+    slice_node = table.view._slice_node()
+    ras_to_ijk, to_ijk = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
+    node.GetRASToIJKMatrix(ras_to_ijk)
+    vtk.vtkMatrix4x4.Multiply4x4(ras_to_ijk, slice_node.GetXYToRAS(), to_ijk)
+    matrix = np.array([[to_ijk.GetElement(r, c) for c in range(4)] for r in range(4)])
+    x, y = np.meshgrid(np.arange(columns), rows - 1 - np.arange(rows))
+    column, row = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 3], matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 3]
+    wide = mask.copy()
+    for _ in range(2):
+        wide[1:] |= wide[:-1]
+        wide[:-1] |= wide[1:]
+        wide[:, 1:] |= wide[:, :-1]
+        wide[:, :-1] |= wide[:, 1:]
+    r, c = np.rint(row).astype(int), np.rint(column).astype(int)
+    inside = (r >= 0) & (r < mask.shape[0]) & (c >= 0) & (c < mask.shape[1])
+    return np.where(inside, wide[r.clip(0, mask.shape[0] - 1), c.clip(0, mask.shape[1] - 1)], False)
