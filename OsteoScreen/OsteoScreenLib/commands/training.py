@@ -13,7 +13,12 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-ThoraxCt = Annotated[Path, typer.Option("--thorax-ct", help="Folder with lidc2_ct_uint8.nrrd, lidc2_labels.nrrd and .csv.")]
+ThoraxCt = Annotated[
+    Path,
+    typer.Option(
+        "--thorax-ct", help="Folder of thorax CT: X_ct.nrrd with X_labels.nrrd and X_labels.csv; others without labels."
+    ),
+]
 Skeleton = Annotated[Path, typer.Option("--skeleton", help="bodyparts3d_stl.zip.")]
 Work = Annotated[
     Path, typer.Option("--work", help="Folder for rendered views and checkpoints; a second call goes on from there.")
@@ -81,5 +86,5 @@ def samples(thorax_ct: ThoraxCt, skeleton: Skeleton, work: Work, out: Out = None
     """The two simulated sample radiographs."""
     from OsteoScreenLib.study.samples import write_samples
 
-    for path in write_samples(out or work / "samples", skeleton, thorax_ct, seed):
+    for path in write_samples(out or work / "samples", skeleton, thorax_ct, seed, cache=work / "anatomies"):
         print(f"Wrote {path}.")

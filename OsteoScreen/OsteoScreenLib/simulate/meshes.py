@@ -96,6 +96,11 @@ def read_skeleton(archive: Path) -> dict[str, Mesh]:
                 if not entry.lower().endswith(".stl"):
                     continue
                 loaded = trimesh.load_mesh(io.BytesIO(archived.read(entry)), file_type="stl")
+                if not loaded.is_watertight:
+                    raise InputError(
+                        f"The mesh {Path(entry).name} in {archive.name} has holes, so no path lengths can be had from it; repair it.",
+                        code="open-mesh",
+                    )
                 metres = np.asarray(loaded.vertices)
                 mesh = Mesh(np.stack([metres[:, 0], -metres[:, 2], metres[:, 1]], axis=1) * 1000, np.asarray(loaded.faces))
                 # Relabelling (x, y, z) → (x, −z, y) is a rotation, so the faces keep looking outwards.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from OsteoScreenLib.simulate.anatomy import SIDES
+from OsteoScreenLib.simulate.labels import SIDES
 from OsteoScreenLib.simulate.meshes import Mesh
 
 

@@ -2,7 +2,7 @@
 
 A ray's path inside a closed surface is the sum of the depths where it leaves minus the sum of the depths where it enters
 (the signed-crossing form of ray casting, exact for watertight meshes). Own code, because ray casters for meshes return hits,
-not path sums, and take seconds a view; triangles here are small, so every triangle's few pixels are handled at once.
+not path sums, and take seconds a view; each triangle is drawn onto the few pixels that it covers, compiled by numba.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numba import njit
 
 from OsteoScreenLib.simulate.meshes import Mesh
 
@@ -84,65 +85,72 @@ def project(parts: Mapping[str, Mesh], geometry: Geometry) -> dict[str, np.ndarr
     Parts are projected independently: where two overlap in space, both count. A mask is `path > 0`. Parts behind the source
     or beside the detector give zeros.
     """
-    names = list(parts)
-    pixels = geometry.rows * geometry.columns
-    total = np.zeros(len(names) * pixels)
-    for index, name in enumerate(names):
-        mesh = parts[name]
+    obliquity = geometry.obliquity()
+    paths = {}
+    for name, mesh in parts.items():
+        total = np.zeros((geometry.rows, geometry.columns))
         beam = geometry.to_beam(mesh.vertices)
-        if beam[:, 2].min() <= 0:
+        if len(beam) and beam[:, 2].min() > 0:
+            snapped = np.round(geometry._detector(beam) * _SUBPIXEL).astype(np.int64)
+            faces = np.ascontiguousarray(mesh.faces, np.int64)
+            _add_crossings(total, snapped, np.ascontiguousarray(beam[:, 2]), faces, _handedness(geometry.direction))
+        # Rounding leaves less than a micrometre where entries and exits cancel.
+        total[total < 1e-4] = 0
+        paths[name] = total.astype(np.float32) * obliquity
+    return paths
+
+
+@njit(cache=True, nogil=True)
+def _add_crossings(depths: np.ndarray, snapped: np.ndarray, distance: np.ndarray, faces: np.ndarray, handedness: float) -> None:
+    """Add the signed depth of every surface crossing to `depths` (rows, columns).
+
+    snapped : int64 (n, 2), column and row of the vertices in fractions of a pixel. distance : float64 (n,) from the source.
+    """
+    rows, columns = depths.shape
+    corner_x, corner_y = np.empty(3, np.int64), np.empty(3, np.int64)
+    inverse, edge = np.empty(3), np.empty(3, np.int64)
+    right, down, least = np.empty(3, np.int64), np.empty(3, np.int64), np.empty(3, np.int64)
+    for face in range(faces.shape[0]):
+        a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
+        area = (snapped[b, 0] - snapped[a, 0]) * (snapped[c, 1] - snapped[a, 1]) - (snapped[b, 1] - snapped[a, 1]) * (
+            snapped[c, 0] - snapped[a, 0]
+        )
+        if area == 0:
             continue
-        _add_crossings(total[index * pixels : (index + 1) * pixels], geometry, beam, mesh.faces)
-    paths = np.maximum(total, 0).reshape(len(names), geometry.rows, geometry.columns).astype(np.float32)
-    # Rounding leaves less than a micrometre where entries and exits cancel.
-    paths[paths < 1e-4] = 0
-    paths *= geometry.obliquity()
-    return dict(zip(names, paths, strict=True))
-
-
-def _add_crossings(depths: np.ndarray, geometry: Geometry, beam: np.ndarray, faces: np.ndarray) -> None:
-    """Add the signed depth of every surface crossing to `depths` (rows × columns, flat)."""
-    snapped = np.round(geometry._detector(beam) * _SUBPIXEL).astype(np.int64)
-    corners = snapped[faces]
-    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
-    area = _cross(b - a, c - a)
-    low = np.maximum(-(-corners.min(axis=1) // _SUBPIXEL), 0)
-    high = np.minimum(corners.max(axis=1) // _SUBPIXEL, (geometry.columns - 1, geometry.rows - 1))
-    size = high - low + 1
-    seen = (area != 0) & (size > 0).all(axis=1)
-    faces, low, size, area = faces[seen], low[seen], size[seen], area[seen]
-    counts = size[:, 0] * size[:, 1]
-    if not counts.size:
-        return
-    # One entry for each pixel in each triangle's bounding box.
-    triangle = np.repeat(np.arange(len(counts)), counts)
-    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    width = size[triangle, 0]
-    column, row = low[triangle, 0] + within % width, low[triangle, 1] + within // width
-    # Orient all triangles alike; the sign of the area says whether the ray enters or leaves.
-    turned = np.where((area > 0)[:, None], faces, faces[:, ::-1])
-    points = snapped[turned]
-    inverse_depth = 1 / beam[turned, 2]
-    x, y = column * _SUBPIXEL, row * _SUBPIXEL
-    weights, inside = [], np.ones(len(x), bool)
-    for i in range(3):
-        start, end = points[:, (i + 1) % 3], points[:, (i + 2) % 3]
-        step = end - start
-        edge = step[triangle, 0] * (y - start[triangle, 1]) - step[triangle, 1] * (x - start[triangle, 0])
-        # The top-left rule: a pixel exactly on an edge shared by two triangles belongs to one of them.
-        owns = (step[:, 1] < 0) | ((step[:, 1] == 0) & (step[:, 0] > 0))
-        inside &= edge >= np.where(owns, 0, 1)[triangle]
-        weights.append(edge)
-    triangle, column, row = triangle[inside], column[inside], row[inside]
-    mixed = sum(weights[i][inside] * inverse_depth[triangle, i] for i in range(3))
-    depth = np.abs(area)[triangle] / mixed
-    # Faces look outwards; in (right, down) axes a face turned to the source has the sign fixed by the frame's handedness.
-    sign = np.sign(area)[triangle] * _handedness(geometry.direction)
-    depths += np.bincount(row * geometry.columns + column, sign * depth, depths.size)
-
-
-def _cross(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    return first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
+        # Orient all triangles alike; the sign of the area says whether the ray enters or leaves. Faces look outwards; in
+        # (right, down) axes a face turned to the source has the sign fixed by the frame's handedness.
+        sign = handedness
+        if area < 0:
+            a, c, area, sign = c, a, -area, -handedness
+        low_x = low_y = high_x = high_y = 0
+        for i in range(3):
+            vertex = a if i == 0 else b if i == 1 else c
+            x, y = snapped[vertex, 0], snapped[vertex, 1]
+            corner_x[i], corner_y[i], inverse[i] = x, y, 1.0 / distance[vertex]
+            if i == 0:
+                low_x = high_x = x
+                low_y = high_y = y
+            else:
+                low_x, high_x, low_y, high_y = min(low_x, x), max(high_x, x), min(low_y, y), max(high_y, y)
+        first_column, last_column = max(-(-low_x // _SUBPIXEL), 0), min(high_x // _SUBPIXEL, columns - 1)
+        first_row, last_row = max(-(-low_y // _SUBPIXEL), 0), min(high_y // _SUBPIXEL, rows - 1)
+        if first_column > last_column or first_row > last_row:
+            continue
+        for i in range(3):
+            start, end = (i + 1) % 3, (i + 2) % 3
+            step_x, step_y = corner_x[end] - corner_x[start], corner_y[end] - corner_y[start]
+            # The top-left rule: a pixel exactly on an edge shared by two triangles belongs to one of them.
+            least[i] = 0 if step_y < 0 or (step_y == 0 and step_x > 0) else 1
+            right[i], down[i] = -step_y * _SUBPIXEL, step_x * _SUBPIXEL
+            edge[i] = step_x * (first_row * _SUBPIXEL - corner_y[start]) - step_y * (first_column * _SUBPIXEL - corner_x[start])
+        for row in range(first_row, last_row + 1):
+            e0, e1, e2 = edge[0], edge[1], edge[2]
+            for column in range(first_column, last_column + 1):
+                if e0 >= least[0] and e1 >= least[1] and e2 >= least[2]:
+                    depths[row, column] += sign * area / (e0 * inverse[0] + e1 * inverse[1] + e2 * inverse[2])
+                e0, e1, e2 = e0 + right[0], e1 + right[1], e2 + right[2]
+            for i in range(3):
+                edge[i] += down[i]
 
 
 def _handedness(direction: str) -> float:

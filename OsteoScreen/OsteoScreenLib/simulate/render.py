@@ -64,7 +64,8 @@ def transmission(lengths_mm: Mapping[str, np.ndarray], beam: Beam) -> np.ndarray
 def tissues(paths_mm: Mapping[str, np.ndarray], density: Density, exposure: Exposure) -> dict[str, np.ndarray]:
     """A chest view's path lengths by anatomy → path lengths by material, what fills the body being soft tissue and fat."""
     air = paths_mm["airway"] + paths_mm["gas"]
-    lung = np.maximum(paths_mm["lungs"], 0)
+    vessels = paths_mm.get("vessels", np.float32(0))
+    lung = np.maximum(paths_mm["lungs"] - vessels, 0)
     bone = sum((paths_mm[group] for group in GROUPS), np.zeros_like(lung))
     soft = np.maximum(paths_mm["body"] + 0.5 * paths_mm["breasts"] - lung - air - bone - paths_mm["cartilage"], 0)
     made = {

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
-from OsteoScreenLib.simulate.anatomy import GIRDLE, SIDES, Anatomy
+from OsteoScreenLib.simulate.anatomy import GIRDLE, Anatomy
+from OsteoScreenLib.simulate.labels import SIDES
 from OsteoScreenLib.simulate.meshes import Mesh, ellipsoid, joined, tapered_tube
 from OsteoScreenLib.simulate.posing import pose_girdle, random_breath, random_pose, random_shape
 from OsteoScreenLib.simulate.projection import Geometry, project
@@ -33,7 +34,7 @@ _LEAST_LUNG_MM = 30.0  # readers call lung what looks dark, not the thin recesse
 class View:
     """One projected chest.
 
-    paths_mm : name → float32 (rows, columns): "body", "lungs", "airway", "gas", "breasts", "cartilage", and for each bone group
+    paths_mm : name → float32 (rows, columns): "body", "lungs" (vessels included), "vessels", "airway", "gas", "breasts", "cartilage", and for each bone group
         "<group>" (whole bone) and "<group> core" (inside its cortex).
     masks : bool (structures, rows, columns) in the order of `STRUCTURES`.
     geometry : how it was projected. anatomy : which template.
@@ -45,16 +46,26 @@ class View:
     anatomy: str
 
 
-PATH_NAMES = ("body", "lungs", "airway", "gas", "breasts", "cartilage", *GROUPS, *(f"{group} core" for group in GROUPS))
+PATH_NAMES = (
+    "body",
+    "lungs",
+    "vessels",
+    "airway",
+    "gas",
+    "breasts",
+    "cartilage",
+    *GROUPS,
+    *(f"{group} core" for group in GROUPS),
+)
 
 
 def random_parts(rng: np.random.Generator, anatomy: Anatomy, upright: bool = True) -> dict[str, Mesh]:
     """One body: shape, pose, breath and soft tissue drawn with `rng`. Parts by name, with "arm"s, "breasts" and "gas" added."""
-    share = float(rng.uniform(-0.35, 0.75))
-    between = {
-        name: mesh.moved(mesh.vertices + share * (anatomy.other[name] - mesh.vertices))
-        for name, mesh in anatomy.parts().items()
-    }
+    between = anatomy.parts()
+    if anatomy.others:
+        other = anatomy.others[int(rng.integers(len(anatomy.others)))]
+        share = float(rng.uniform(-0.35, 0.75))
+        between = {name: mesh.moved(mesh.vertices + share * (other[name] - mesh.vertices)) for name, mesh in between.items()}
     cage = np.concatenate([between[name].vertices for name in BONES if "rib" in name])
     shape = random_shape(rng, cage)
     parts = {name: mesh.moved(shape(mesh.vertices)) for name, mesh in between.items() if name not in GIRDLE}
@@ -69,7 +80,7 @@ def random_parts(rng: np.random.Generator, anatomy: Anatomy, upright: bool = Tru
     breath = random_breath(rng)
     middle = np.concatenate([parts[name].vertices for name in ("right lung", "left lung")]).mean(axis=0)
     heart = parts["heart"].vertices.mean(axis=0)
-    for name in (*AUXILIARY, "airway"):
+    for name in (*AUXILIARY, "airway", "vessels"):
         parts[name] = parts[name].moved(breath(name, parts[name].vertices, middle, heart))
     parts |= _soft_tissue(rng, parts)
     bubbles = _gas_bubbles(rng, parts)
@@ -147,11 +158,11 @@ def random_geometry(rng: np.random.Generator, parts: dict[str, Mesh], upright: b
 
 
 def project_chest(parts: dict[str, Mesh], geometry: Geometry, anatomy: str = "") -> View:
-    """Path lengths and masks of one body in one geometry."""
+    """Path lengths and masks of one body in one geometry. A bone that is not among the parts has an empty mask."""
     import cv2
 
-    groups = {name: bone.group for name, bone in CHEST_FRONTAL.by_name.items()}
     own = dict(parts)
+    groups = {name: bone.group for name, bone in CHEST_FRONTAL.by_name.items() if name in own}
     neighbours = {name: "Spine" for name in own if len(name) == 2 and name not in groups}
     cores = {f"{name} core": own[name].inset(_CORTEX_MM[group]) for name, group in {**groups, **neighbours}.items()}
     paths = project({**own, **cores}, geometry)
@@ -161,6 +172,7 @@ def project_chest(parts: dict[str, Mesh], geometry: Geometry, anatomy: str = "")
         maps[group] += paths[name]
         maps[f"{group} core"] += np.minimum(paths[f"{name} core"], paths[name])
     maps["lungs"] = paths["right lung"] + paths["left lung"]
+    maps["vessels"] = np.minimum(paths.get("vessels", zero), maps["lungs"])
     maps["airway"], maps["gas"] = paths["airway"], paths.get("gas", zero)
     maps["cartilage"] = sum((path for name, path in paths.items() if "costal" in name), zero)
     maps["breasts"] = cv2.GaussianBlur(
@@ -169,7 +181,7 @@ def project_chest(parts: dict[str, Mesh], geometry: Geometry, anatomy: str = "")
     # Trunk, shoulders and arms overlap in space: more than the thickest, less than the sum.
     covers = [paths[name] for name in paths if name == "body" or name.endswith((" arm", " shoulder"))]
     maps["body"] = np.cbrt(sum((path**3 for path in covers), zero))
-    masks = np.stack([paths[name] > (_LEAST_LUNG_MM if name.endswith("lung") else _LEAST_MM) for name in STRUCTURES])
+    masks = np.stack([paths.get(name, zero) > (_LEAST_LUNG_MM if name.endswith("lung") else _LEAST_MM) for name in STRUCTURES])
     return View(maps, masks, geometry, anatomy)
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from OsteoScreenLib.files import write_atomically
-from OsteoScreenLib.simulate.anatomy import build_anatomies
 from OsteoScreenLib.simulate.meshes import read_skeleton
 from OsteoScreenLib.simulate.projection import Direction
+from OsteoScreenLib.simulate.sources import load_anatomies, sources_in
 from OsteoScreenLib.simulate.thorax import project_chest, random_geometry, random_parts
 from OsteoScreenLib.study.bone_views import REGIONS, bone_view
 from OsteoScreenLib.study.density_views import develop, load_bodies
@@ -117,7 +117,7 @@ def posed_bank(views: list[Path], skeleton: Path, thorax_ct: Path, count: int, s
         paths = bodies.paths_mm(index)
         for _ in range(3):
             images.append(("chest posed", develop(paths, rng.uniform(-4.5, 1.5), rng, SIZE, still=True)))
-    anatomies = build_anatomies(skeleton, thorax_ct)
+    anatomies = load_anatomies(sources_in(skeleton, thorax_ct), views[0].parent.parent / "anatomies")
     for index in range(count):
         anatomy = anatomies[int(rng.integers(len(anatomies)))]
         parts = random_parts(rng, anatomy)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from OsteoScreenLib.files import write_bytes, write_text
-from OsteoScreenLib.simulate.anatomy import Anatomy, build_anatomies
+from OsteoScreenLib.simulate.anatomy import Anatomy
 from OsteoScreenLib.simulate.meshes import Mesh
 from OsteoScreenLib.simulate.projection import Geometry
 from OsteoScreenLib.simulate.render import Exposure, detector_signal, grey
+from OsteoScreenLib.simulate.sources import load_anatomies, sources_in
 from OsteoScreenLib.simulate.thorax import project_chest, random_geometry, random_parts
 from OsteoScreenLib.study.density import density_of
 from OsteoScreenLib.study.unlike import spectral_noise
@@ -136,10 +137,12 @@ def sample_dataset(pixels: np.ndarray, geometry: Geometry, sample: Sample, seed:
     return image
 
 
-def write_samples(folder: Path, skeleton: Path, thorax_ct: Path, seed: int = 0, size: int = 1280) -> list[Path]:
-    """Make both samples and their attribution in `folder`. The same arguments give the same files."""
+def write_samples(
+    folder: Path, skeleton: Path, thorax_ct: Path, seed: int = 0, size: int = 1280, cache: Path | None = None
+) -> list[Path]:
+    """Make both samples and their attribution in `folder`. The same arguments give the same files. cache : of anatomies."""
     folder.mkdir(parents=True, exist_ok=True)
-    anatomy = build_anatomies(skeleton, thorax_ct)[0]
+    anatomy = load_anatomies(sources_in(skeleton, thorax_ct), cache)[0]
     written = []
     for sample in SAMPLES:
         pixels, geometry = sample_pixels(anatomy, sample, seed, size)

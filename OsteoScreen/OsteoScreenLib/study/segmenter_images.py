@@ -17,6 +17,10 @@ from OsteoScreenLib.study import disturb
 from OsteoScreenLib.study.views import load_view
 
 _LUNGS = (STRUCTURES.index("right lung"), STRUCTURES.index("left lung"))
+MIRRORED = tuple(
+    STRUCTURES.index(name.replace("right", "left") if "right" in name else name.replace("left", "right")) for name in STRUCTURES
+)
+"""Which structure each one becomes in a mirror."""
 _TREES = 3  # vessel trees drawn ahead for each view: drawing one takes as long as all the rest of a picture
 
 
@@ -56,7 +60,11 @@ def training_example(store: ViewStore, rng: np.random.Generator, grid: int) -> t
     """One random chest: network input float32 (grid, grid) and coverage uint8 (structures, grid / 2, grid / 2), in 255ths."""
     index = int(rng.integers(len(store)))
     image = _develop(store.depth(index, rng), rng)
-    return _frame(image, store.coverage[index], rng, grid)
+    picture, coverage = _frame(image, store.coverage[index], rng, grid)
+    if rng.random() < 0.3:
+        # A body and its mirror image are two bodies; some hearts lie on the right.
+        picture, coverage = np.ascontiguousarray(picture[:, ::-1]), np.ascontiguousarray(coverage[MIRRORED, :, ::-1])
+    return picture, coverage
 
 
 def plain_example(store: ViewStore, index: int, grid: int) -> tuple[np.ndarray, np.ndarray]:
@@ -84,6 +92,7 @@ def random_depth(lengths: np.ndarray, lungs: np.ndarray, tree: np.ndarray, rng: 
     place = {name: i for i, name in enumerate(PATH_NAMES)}
     weights[place["body"]] = soft * rng.uniform(0.75, 1.1)
     weights[place["lungs"]] = -soft * rng.uniform(0.55, 0.82)
+    weights[place["vessels"]] = soft * rng.uniform(0.4, 1.1)
     weights[place["airway"]] = -soft * rng.uniform(0.5, 1.0)
     weights[place["gas"]] = -soft * rng.uniform(0.4, 1.0)
     weights[place["breasts"]] = soft * rng.choice([0.0, rng.uniform(0.05, 0.5)])
@@ -98,7 +107,7 @@ def random_depth(lengths: np.ndarray, lungs: np.ndarray, tree: np.ndarray, rng: 
     depth = np.tensordot(weights, lengths.astype(np.float32), 1)
     size = (depth.shape[1], depth.shape[0])
     within = cv2.GaussianBlur(cv2.resize(lungs, size, interpolation=cv2.INTER_LINEAR), (0, 0), 2).astype(np.float32) / 255
-    depth += within * soft * (rng.uniform(4, 28) * tree + rng.uniform(0, 14) * (cloud(rng, size[0]) - 0.5))
+    depth += within * soft * (rng.choice([0.0, rng.uniform(4, 28)]) * tree + rng.uniform(0, 14) * (cloud(rng, size[0]) - 0.5))
     if rng.random() < 0.35:
         depth += within * soft * rng.uniform(20, 110) * opacities(rng, size[0])
     # Mediastinal and hilar thickness, and soft tissue that no model has.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import queue
 import threading
-import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +21,10 @@ from OsteoScreenLib.study.segmenter_images import ViewStore, training_example
 class Schedule:
     """How long and how fast.
 
-    steps : optimiser steps. minutes : stop the cosine here if it comes first (0 = never; the result then depends on the machine).
-    batch : images a step. rate : peak learning rate. grid : input side. average : decay of the averaged weights.
+    steps : optimiser steps. batch : images a step. rate : peak learning rate. grid : input side. average : decay of the averaged weights.
     """
 
     steps: int = 2800
-    minutes: float = 0.0
     batch: int = 8
     rate: float = 2e-3
     grid: int = 224
@@ -58,16 +55,14 @@ def train(
     Step n always sees the same images for a seed, so an interrupted run ends as an uninterrupted one does.
     progress : called with (step, steps, running loss).
     """
+    network.to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(network.parameters(), lr=schedule.rate, weight_decay=1e-2)
     averaged = {key: value.detach().clone() for key, value in network.state_dict().items()}
-    step, spent = _resume(checkpoint, network, optimiser, averaged)
-    started, running = time.monotonic() - spent, 0.0
+    step, running = _resume(checkpoint, network, optimiser, averaged), 0.0
     batches = _prefetched(store, schedule, seed, step)
     network.train()
     while True:
         share = step / schedule.steps
-        if schedule.minutes:
-            share = max(share, (time.monotonic() - started) / (60 * schedule.minutes))
         if share >= 1:
             break
         images, targets = next(batches)
@@ -90,9 +85,9 @@ def train(
         if progress is not None:
             progress(step, schedule.steps, running)
         if step % schedule.save_every == 0:
-            _save(checkpoint, network, optimiser, averaged, step, time.monotonic() - started)
+            _save(checkpoint, network, optimiser, averaged, step)
     batches.close()
-    _save(checkpoint, network, optimiser, averaged, step, time.monotonic() - started)
+    _save(checkpoint, network, optimiser, averaged, step)
     return averaged
 
 
@@ -134,7 +129,7 @@ def _prefetched(
 
 
 def _save(
-    path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, averaged: dict[str, torch.Tensor], step: int, spent: float
+    path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, averaged: dict[str, torch.Tensor], step: int
 ) -> None:
     from safetensors.torch import save_file
 
@@ -143,17 +138,15 @@ def _save(
     for number, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
     tensors = {key: value.detach().contiguous().clone() for key, value in tensors.items()}
-    facts = {"progress": json.dumps({"step": step, "spent": spent})}
+    facts = {"progress": json.dumps({"step": step})}
     write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata=facts))
 
 
-def _resume(
-    path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, averaged: dict[str, torch.Tensor]
-) -> tuple[int, float]:
+def _resume(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, averaged: dict[str, torch.Tensor]) -> int:
     from safetensors import safe_open
 
     if not path.is_file():
-        return 0, 0.0
+        return 0
     state: dict[int, dict[str, torch.Tensor]] = {}
     weights: dict[str, torch.Tensor] = {}
     with safe_open(path, framework="pt") as stored:
@@ -170,4 +163,4 @@ def _resume(
     network.load_state_dict(weights)
     whole = optimiser.state_dict()
     optimiser.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
-    return int(facts["step"]), float(facts["spent"])
+    return int(facts["step"])

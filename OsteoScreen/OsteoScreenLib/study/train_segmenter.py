@@ -23,7 +23,7 @@ class SegmenterOptions:
     """What to train.
 
     thorax_ct : folder of the labelled CT. skeleton : BodyParts3D archive. work : rendered views, checkpoint and, if `out` is
-    None, the bundle. views, held_out : rendered chests for training and for the figures in the card.
+    None, the bundle. leave_out : a source of anatomy that is not trained on; the figures are then of that source alone. views, held_out : rendered chests for training and for the figures in the card.
     threads : of the processor, 0 = leave as it is. seen : Markdown file with what a person saw on real radiographs, for the card.
     """
 
@@ -31,8 +31,9 @@ class SegmenterOptions:
     skeleton: Path
     work: Path
     out: Path | None = None
-    views: int = 200
-    held_out: int = 30
+    leave_out: str = ""
+    views: int = 240
+    held_out: int = 40
     view_size: int = 288
     seed: int = 0
     threads: int = 0
@@ -43,8 +44,8 @@ class SegmenterOptions:
 def train_segmenter(options: SegmenterOptions, progress: Progress | None = None) -> Bundle:
     """Render what is missing, train (or go on training), measure on held-out views and write the bundle.
 
-    progress : called with (stage, done, all, loss). Seeded: the same options give the same weights on the same machine when
-    `schedule.minutes` is 0. Raises `InputError` when the data is missing.
+    progress : called with (stage, done, all, loss). Seeded: the same options give the same weights on the same machine.
+    Raises `InputError` when the data is missing.
     """
     import cv2
     import torch

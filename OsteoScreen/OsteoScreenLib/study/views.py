@@ -12,11 +12,11 @@ import numpy as np
 
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.files import write_atomically
-from OsteoScreenLib.simulate.anatomy import build_anatomies
 from OsteoScreenLib.simulate.projection import Direction, Geometry
+from OsteoScreenLib.simulate.sources import load_anatomies, sources_in
 from OsteoScreenLib.simulate.thorax import PATH_NAMES, STRUCTURES, View, random_view
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 def view_path(folder: Path, seed: int, index: int) -> Path:
@@ -32,17 +32,20 @@ def render_views(
     *,
     seed: int = 0,
     size: int = 288,
+    leave_out: str = "",
+    only: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Path]:
     """Render the views of `indices` that `folder` does not hold yet; the paths of all of them.
 
-    A view depends only on (seed, index), the two data sources and this version. progress : called with (done, all).
+    A view depends only on (seed, index), the two data sources and this version. leave_out, only : sources of anatomy (see `load_anatomies`); such views need a folder of their own.
+    progress : called with (done, all).
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [view_path(folder, seed, index) for index in indices]
     if all(path.is_file() for path in paths):
         return paths
-    anatomies = build_anatomies(skeleton, thorax_ct)
+    anatomies = load_anatomies(sources_in(skeleton, thorax_ct), folder.parent / "anatomies", leave_out, only)
     for done, (index, path) in enumerate(zip(indices, paths, strict=True)):
         if not path.is_file():
             save_view(path, random_view(np.random.default_rng([seed, index]), anatomies, size))
