@@ -105,6 +105,7 @@ class ScriptedPresenter:
         self.calls: list[tuple[Any, ...]] = []
         self.volumes: list[tuple[str, str]] = []
         self.volume_id = ""
+        self.scans: tuple[list[tuple[str, str]], list[tuple[str, str]]] = ([], [])
         self.reading: Reading | None = None
         self.models = [("chest-sim-classifier", "Bone density on simulated chest radiographs")]
         self.model_id = "chest-sim-classifier"

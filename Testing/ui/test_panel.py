@@ -53,6 +53,7 @@ def run_events(until: Callable[[], bool], seconds: float = 2.0) -> bool:
 HANDS: list[tuple[str, Callable[[Panel], object], tuple[Any, ...]]] = [
     ("volume", lambda panel: panel.input.volume_chosen.emit("v2"), ("open_volume", "v2")),
     ("overrides", lambda panel: panel.input.overrides_changed.emit(90, None, True), ("set_overrides", 90, None, True)),
+    ("simulate", lambda panel: panel.input.simulate.asked.emit("c", "s", -2.0), ("simulate", "c", "s", -2.0)),
     ("analyse", lambda panel: panel.run.analyse_asked.emit(), ("analyse",)),
     ("cancel", lambda panel: panel.run.cancel_asked.emit(), ("cancel",)),
     ("model", lambda panel: panel.run.model_chosen.emit("m"), ("choose_model", "m")),

@@ -13,6 +13,7 @@ from OsteoScreenLib.scene.bones_segmentation import LabelMapsState
 from OsteoScreenLib.scene.case_nodes import SceneCase
 from OsteoScreenLib.scene.image_node import TOKEN
 from OsteoScreenLib.scene.own_changes import is_changing
+from OsteoScreenLib.scene.thorax_volume import scans_in_scene, segmentations_in_scene
 from OsteoScreenLib.scene.volume_image import OWN_NODE, volumes_in_scene
 
 
@@ -23,7 +24,7 @@ def _nothing(*_: object) -> None:
 class SceneWatch:
     """Watches the scene until `close`. OsteoScreen's own changes are not reported.
 
-    on_volumes_changed : the list of radiographs that can be chosen is another one.
+    on_volumes_changed : the radiographs, CT or segmentations that can be chosen are others.
     on_volume_removed : a volume of the reader's, its node ID.
     on_scene_closing : the scene is about to be closed; its nodes are still there.
     on_scene_saving : the scene is about to be written; what shall be in the file has to be in the nodes now.
@@ -49,6 +50,7 @@ class SceneWatch:
         self._scene = slicer.mrmlScene
         self._observers: dict[Any, list[int]] = {}
         self._volumes = volumes_in_scene()
+        self._thoraces = (scans_in_scene(), segmentations_in_scene())
         scene = slicer.vtkMRMLScene
         for event, callback in (
             (scene.NodeAddedEvent, self._node_added),
@@ -85,6 +87,10 @@ class SceneWatch:
             # A new volume has no image yet; renaming matters too.
             self._observe(node, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, self._volumes_may_have_changed)
             self._observe(node, vtk.vtkCommand.ModifiedEvent, self._volumes_may_have_changed)
+        elif own is None and node.IsA("vtkMRMLSegmentationNode"):
+            events = slicer.vtkSegmentation
+            for event in (events.SegmentAdded, events.SegmentRemoved):
+                self._observe(node, event, self._volumes_may_have_changed)
 
     def _watch_bones(self, node: Any) -> None:
         label_maps = LabelMapsState(node)
@@ -123,6 +129,8 @@ class SceneWatch:
             if any(volume_id == node.GetID() for volume_id, _ in self._volumes):
                 self._on_volume_removed(node.GetID())
             self._volumes_may_have_changed()
+        elif node.IsA("vtkMRMLSegmentationNode"):
+            self._volumes_may_have_changed()
 
     def _closing(self, *_: object) -> None:
         self._on_scene_closing()
@@ -138,7 +146,7 @@ class SceneWatch:
     def _volumes_may_have_changed(self, *_: object) -> None:
         if self._scene.IsClosing() or self._scene.IsImporting() or self._scene.IsBatchProcessing():
             return
-        volumes = volumes_in_scene()
-        if volumes != self._volumes:
-            self._volumes = volumes
+        volumes, thoraces = volumes_in_scene(), (scans_in_scene(), segmentations_in_scene())
+        if (volumes, thoraces) != (self._volumes, self._thoraces):
+            self._volumes, self._thoraces = volumes, thoraces
             self._on_volumes_changed()

@@ -8,6 +8,7 @@ from OsteoScreenLib.ui.badges import Badge, badges, facts_line
 from OsteoScreenLib.ui.choice import Choice
 from OsteoScreenLib.ui.qt_api import Qt, QtWidgets, Widget
 from OsteoScreenLib.ui.sections import Section
+from OsteoScreenLib.ui.simulate_section import SimulateSection
 from OsteoScreenLib.ui.style import SIGNS, WORDS, Colours, css
 from OsteoScreenLib.workbench.events import Event
 from OsteoScreenLib.workbench.reading import Reading
@@ -19,7 +20,10 @@ GREYS = [(None, "Automatic"), (False, "As stored"), (True, "Inverted")]
 
 
 class InputSection:
-    """volume_chosen : (id). open_asked : a file is to be chosen. overrides_changed : (rotate, flip, invert), None = automatic."""
+    """volume_chosen : (id). open_asked : a file is to be chosen. overrides_changed : (rotate, flip, invert), None = automatic.
+
+    simulate : the part that makes a radiograph from a CT.
+    """
 
     def __init__(self, parent: Widget) -> None:
         self.volume_chosen: Event[[str]] = Event()
@@ -83,6 +87,8 @@ class InputSection:
             choice.chosen.connect(lambda value: self._tell_overrides())
         self._placing.body_layout.addLayout(grid)
         column.addWidget(self._placing.widget)
+        self.simulate = SimulateSection(self.widget)
+        column.addWidget(self.simulate.widget)
         self.show_reading(None)
 
     @property
@@ -114,6 +120,7 @@ class InputSection:
         """While a job runs, the radiograph on the table stays."""
         for part in (self._volumes.widget, self._open, self._turn.widget, self._mirror.widget, self._grey.widget):
             part.setEnabled(enabled)
+        self.simulate.enable(enabled)
 
     def restyle(self) -> None:
         """Take the palette's colours again, and the font's height."""

@@ -129,6 +129,7 @@ class Panel:
 
     def _show_volumes(self) -> None:
         self.input.show_volumes(self._presenter.volumes, self._presenter.volume_id)
+        self.input.simulate.show(*self._presenter.scans)
 
     def _show_reading(self) -> None:
         reading = self._presenter.reading
@@ -216,6 +217,7 @@ class Panel:
         on(self.input.volume_chosen, presenter.open_volume)
         on(self.input.open_asked, self._open)
         on(self.input.overrides_changed, presenter.set_overrides)
+        on(self.input.simulate.asked, presenter.simulate)
         on(self.run.analyse_asked, presenter.analyse)
         on(self.run.cancel_asked, presenter.cancel)
         on(self.run.model_chosen, presenter.choose_model)

@@ -16,6 +16,7 @@ from OsteoScreenLib.scene.watch import SceneWatch
 from OsteoScreenLib.ui.host import Host
 from OsteoScreenLib.ui.picture import Picture
 from OsteoScreenLib.ui.shelf import Place
+from OsteoScreenLib.ui.simulating import Simulating
 from OsteoScreenLib.ui.switches import Switches
 from OsteoScreenLib.ui.table import NOTHING_OPEN
 from OsteoScreenLib.workbench.answers import Patch, Question
@@ -46,6 +47,7 @@ class Presenter(Switches):
         self._opening_volume: Any = None
         self._job_token = ""  # of the case that the running job is about, whatever is on the table meanwhile
         self._picture = Picture(view, desk)
+        self._simulating = Simulating(desk, self.open_file)
         self._dirty = False
         self._about: tuple[str, Toggles] | None = None  # case and toggles that the effects were last told for
         self._edited_at: dict[str, float] = {}
@@ -101,6 +103,18 @@ class Presenter(Switches):
             self._open(ImageSource(image.name, "", image.array, image.spacing_mm, image.header_path), node)
         else:
             self.message.emit("error", "This volume is no longer in the scene; choose another one.")
+
+    @property
+    def scans(self) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """(CT, segmentations) that a radiograph can be simulated from, as (id, name)."""
+        return self._simulating.choices
+
+    def simulate(self, scan_id: str, segmentation_id: str, t_score: float) -> None:
+        """Make a radiograph from a CT in the scene and open it."""
+        if self.busy:
+            self.message.emit("warning", BUSY)
+        elif self._ready():
+            self._simulating.simulate(scan_id, segmentation_id, t_score)
 
     def set_overrides(self, rotate: int | None, flip: str | None, invert: bool | None) -> None:
         """The reader says how the image lies; None asks the image."""

@@ -111,6 +111,12 @@ class Desk(DeskEvents):
         job = Request("adding", "add-model", self._on_model_added, "adding a model", {"folder": folder}, job=True)
         self._begin(job, "Checking and copying the model")
 
+    def simulate(self, body: messages.Body, arrays: messages.Arrays) -> None:
+        """Make a radiograph from a CT and its structures (see `messages.simulate_request`); `simulated` tells its file."""
+        doing = f"simulating a radiograph from {body['name']}"
+        job = Request("simulating", "simulate", self._on_simulated, doing, body, arrays, job=True)
+        self._begin(job, f"Simulating a radiograph from {body['name']}")
+
     def cancel(self) -> None:
         """Stop the job; the attached case stays. Without a job, stop what goes on in the background."""
         if self._job is None:
@@ -304,6 +310,9 @@ class Desk(DeskEvents):
 
     def _on_model_added(self, answer: Message) -> None:
         self.model_added.emit(str(answer.body["id"]), str(answer.body["title"]))
+
+    def _on_simulated(self, answer: Message) -> None:
+        self.simulated.emit(str(answer.body["path"]))
 
     def _on_covered(self, questions: tuple[Question, ...], answer: Message) -> None:
         device, precision = str(answer.body["device"]), str(answer.body["precision"])

@@ -11,7 +11,7 @@ from OsteoScreenLib.workbench.reading import Reading, Result
 class DeskEvents:
     """The events of a desk.
 
-    opened, analysed, covered, explained, saved : what has come back. model_added : its id and title.
+    opened, analysed, covered, explained, saved : what has come back. simulated : the new DICOM file. model_added : its id and title.
     answered : new numbers are in the answers. devices_known : words of the devices that can be chosen, the best first.
     progressed : (sentence, fraction from 0 to 1, seconds left or None) of the job. busy_changed : a job has begun or ended.
     failed : (one sentence, details for a log). logged : a line for the log.
@@ -25,6 +25,7 @@ class DeskEvents:
         self.explained: Event[[SaliencyMap]] = Event()
         self.saved: Event[[dict[str, str]]] = Event()
         self.model_added: Event[[str, str]] = Event()
+        self.simulated: Event[[str]] = Event()
         self.devices_known: Event[[list[str]]] = Event()
         self.progressed: Event[[str, float, float | None]] = Event()
         self.busy_changed: Event[[bool]] = Event()

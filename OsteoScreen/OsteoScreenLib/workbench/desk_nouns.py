@@ -13,7 +13,9 @@ from OsteoScreenLib.workbench.reading import Reading, Result
 from OsteoScreenLib.worker.protocol import Message
 from OsteoScreenLib.worker.requests import AnalysisOptions
 
-State = Literal["idle", "opening", "analysing", "saving", "adding", "holding", "covering", "explaining", "greeting", "loading"]
+State = Literal[
+    "idle", "opening", "analysing", "saving", "adding", "simulating", "holding", "covering", "explaining", "greeting", "loading"
+]
 
 LARGEST_DRIFT = 1e-3  # in probability, between a case's answer and the same answer after the case was taken in again
 

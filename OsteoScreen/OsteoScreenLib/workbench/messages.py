@@ -78,6 +78,22 @@ def save_request(folder: str, result: Result, toggles: Toggles) -> Body:
     }
 
 
+def simulate_request(
+    name: str, folder: str, t_score: float, ijk_to_lps: np.ndarray, structures: Mapping[int, tuple[str, str]]
+) -> Body:
+    """The body beside the arrays "volume" (slices, rows, columns) and "labels" (the same shape, uint16).
+
+    structures : label → (id, name). folder : where the new files go.
+    """
+    return {
+        "name": name,
+        "out": folder,
+        "t_score": float(t_score),
+        "ijk_to_lps": [float(value) for value in np.asarray(ijk_to_lps, float).ravel()],
+        "structures": {str(label): list(names) for label, names in structures.items()},
+    }
+
+
 def reading_from(source: ImageSource, answer: Message) -> Reading:
     """The opened radiograph."""
     body = answer.body
