@@ -15,8 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from OsteoScreenLib.bones.embedded import EmbeddedSegmenter, Letterbox, Plausibility, in_order, normalise, plausible
+from OsteoScreenLib.bones.confidence import Calibration, expected_dice
+from OsteoScreenLib.bones.embedded import (
+    EmbeddedSegmenter,
+    Letterbox,
+    Plausibility,
+    in_order,
+    normalise,
+    plausible,
+)
 from OsteoScreenLib.bones.networks import ShuffleUNet, build_network
+from OsteoScreenLib.bones.trust import trust_levels
 from OsteoScreenLib.bundle import as_float16, embedded_bundle, open_bundle, write_bundle
 from OsteoScreenLib.errors import OsteoScreenError
 from OsteoScreenLib.files import resource_folder
@@ -152,6 +161,49 @@ def test_bones_and_organs_are_kept_apart() -> None:
     assert set(segmenter().organs(radiograph)) == {"heart"}
 
 
+def test_expected_dice_is_what_the_probabilities_say() -> None:
+    sure = np.full((60, 60), -9, np.float32)
+    sure[20:40, 20:40] = 9
+    assert expected_dice(sure, sure) == pytest.approx(1, abs=1e-3)
+    # Inside 60 %, and as many cells of 40 % outside: 2 · 0.6 n / (n + 0.6 n + 0.4 n).
+    doubtful = np.where(sure > 0, np.float32(np.log(0.6 / 0.4)), sure)
+    doubtful[20:40, 0:20] = np.float32(np.log(0.4 / 0.6))
+    assert expected_dice(doubtful, sure) == pytest.approx(0.6, abs=1e-3)
+    # A piece that was dropped counts against the mask that is left.
+    pieces = sure.copy()
+    pieces[45:50, 20:40] = 9
+    assert expected_dice(pieces, sure) == pytest.approx(2 * 400 / (400 + 500), abs=1e-3)
+
+
+def test_a_calibration_rises_between_its_points_or_is_refused() -> None:
+    calibration = Calibration.of({"from": [0.5, 0.8, 0.9], "to": [0.2, 0.6, 0.85]})
+    assert calibration(0.65) == pytest.approx(0.4) and calibration(0.1) == 0.2 and calibration(1.0) == 0.85
+    assert Calibration.of(None)(0.73) == 0.73
+    for broken in ({"from": [0.5, 0.4], "to": [0.1, 0.2]}, {"from": [0.1], "to": [0.1, 0.2]}):
+        with pytest.raises(ValueError, match="rising points"):
+            Calibration.of(broken)
+
+
+def test_masks_say_how_sure_they_are_and_what_was_left_out() -> None:
+    class Drawn(nn.Module):
+        """T7 surely, T8 hardly, T9 above T7."""
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            planes = torch.full((1, 3, GRID // 2, GRID // 2), -6.0)
+            for place, (row, logit) in enumerate(((40, 6.0), (60, 0.2), (10, 6.0))):
+                planes[0, place, row : row + 8, 40:60] = logit
+            planes[0, 0, 38:50, 38:62] = planes[0, 0, 38:50, 38:62].clamp(min=3.0)  # the largest, so that T9 goes
+            return planes
+
+    names = ("T7", "T8", "T9")
+    made = EmbeddedSegmenter(Drawn(), names, GRID, calibration=Calibration((0.0, 1.0), (0.0, 0.5)), trust={"T7": "good"})
+    masks = made.segment(Radiograph(np.random.default_rng(0).random((GRID, GRID), dtype=np.float32)))
+    assert masks.names == ("T7",)
+    assert masks.facts.left_out == {"T8": "faint", "T9": "out-of-order"}
+    assert 0.4 < masks.facts.confidence["T7"] <= 0.5 and set(masks.facts.confidence) == {"T7"}
+    assert masks.facts.trust["T7"] == "good" and masks.facts.trust["left clavicle"] == "check"
+
+
 def tiny_bundle(folder: Path, **changes: object) -> Path:
     torch.manual_seed(0)
     kwargs = {"outputs": 2, "widths": [8, 8], "decoder": [8], "stem": 8}
@@ -170,6 +222,11 @@ def test_a_bundle_gives_the_network_it_describes(tmp_path: Path) -> None:
     logits = made.logits(np.random.default_rng(0).random((90, 70), dtype=np.float32))
     assert logits.shape == (2, 32, 32) and np.isfinite(logits).all()
     assert made.name == "tiny"
+    # A bundle from before there was a table of trust is read with the present one.
+    blank = Radiograph(np.random.default_rng(0).random((90, 70), dtype=np.float32))
+    assert made.segment(blank).facts.trust == trust_levels()
+    told = tiny_bundle(tmp_path / "told", trust={"Spine": "good"}, confidence={"from": [0, 1], "to": [0, 0.7]})
+    assert EmbeddedSegmenter.from_bundle(open_bundle(told, "segmenter")).segment(blank).facts.trust["T7"] == "good"
 
 
 @pytest.mark.parametrize(
@@ -179,6 +236,8 @@ def test_a_bundle_gives_the_network_it_describes(tmp_path: Path) -> None:
         {"architecture": {"family": "shuffle-unet", "kwargs": {"outputs": 3, "widths": [8, 8], "decoder": [8], "stem": 8}}},
         {"architecture": {"family": "shuffle-unet", "kwargs": {"outcomes": 3}}},
         {"preprocessing": {}},
+        {"trust": ["T7"]},
+        {"confidence": {"from": [1, 0], "to": [0, 1]}},
     ],
 )
 def test_a_bundle_that_does_not_fit_is_one_sentence(tmp_path: Path, changes: dict[str, object]) -> None:

@@ -60,6 +60,18 @@ def test_names_colours_and_terms_are_slicers(tmp_path: Path) -> None:
     assert np.allclose(np.array(clavicle["color"]) * 255, masks.site.by_name["left clavicle"].colour, atol=0.01)
 
 
+def test_confidence_and_remarks_are_tags(tmp_path: Path) -> None:
+    radiograph, masks = example()
+    masks = masks.with_facts(confidence={"right rib 5": 0.8125}, edited=frozenset({"T7"}))
+    path = write_seg_nrrd(tmp_path / "m.seg.nrrd", masks, radiograph)
+    tags = {segment["name"]: segment["tags"] for segment in slicerio.read_segmentation(str(path))["segments"]}
+    assert tags["right rib 5"]["OsteoScreen.confidence"] in ("0.812", "0.813")
+    assert tags["right rib 5"]["OsteoScreen.numbering"] == "uncertain" and "OsteoScreen.numbering" not in tags["left clavicle"]
+    assert "OsteoScreen.confidence" not in tags["T7"] and "edited" in tags["T7"]["OsteoScreen.remarks"].split(",")
+    # Whoever edits such a file in Slicer changes pixels, not tags: what is read has no confidence.
+    assert read_seg_nrrd(path, radiograph).facts.confidence == {}
+
+
 def test_a_cropped_and_renamed_file_from_slicer_is_understood(tmp_path: Path) -> None:
     """Segment Editor crops the array to the segments and users rename segments; place and term still tell the bone."""
     radiograph, masks = example()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from OsteoScreenLib.bones.quality import MaskQuality
 from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL, Site
 from OsteoScreenLib.classifier.prediction import CLASSES, TARGETS
 from OsteoScreenLib.radiograph.radiograph import Note
@@ -121,6 +122,7 @@ class ScriptedPresenter:
         self.masks_edited = False
         self.covered_count = 0
         self.bone_areas: dict[str, int] = {}
+        self.bone_quality: dict[str, MaskQuality] = {}
         self.pixel_mm2: float | None = None
         self.site: Site = CHEST_FRONTAL
         self.banners: list[tuple[str, str]] = [RESEARCH]

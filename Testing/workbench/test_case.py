@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from bones.quality_doubles import drawn_chest, packed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from workbench.cases import answer, answer_all, case, masks, reading, result
 
+from OsteoScreenLib.bones.masks import BoneMasks
+from OsteoScreenLib.bones.quality import assess, notes_on
 from OsteoScreenLib.workbench.answers import Answers
 from OsteoScreenLib.workbench.case import Case
 
@@ -199,3 +203,52 @@ def test_a_target_changes_delta_without_a_new_question() -> None:
     made.set_target("normal")
     assert made.question_now == question
     assert made.numbers().delta_points == pytest.approx(100 * (0.2 - 0.35))  # type: ignore[union-attr]
+
+
+def trusted() -> Case:
+    """A fresh case whose first answer names a bone that is not to be trusted."""
+    made = Case(reading(), Answers())
+    drawn = masks().with_facts(trust={"T7": "good", "right rib 5": "hidden"}, confidence=dict.fromkeys(masks().names, 0.8))
+    made.take_result(reading(), replace(result(), masks=drawn))
+    return made
+
+
+def test_outlines_that_cannot_be_trusted_start_hidden_and_stay_as_the_reader_has_them() -> None:
+    made = trusted()
+    assert made.toggles.hidden == {"right rib 5"} and not made.can_undo
+    made.set_covered(["right rib 5"], True)
+    assert made.toggles.covered == {"right rib 5"}, "covering works all the same"
+    made.set_hidden(["right rib 5"], False)
+    made.take_result(reading(), made.result)  # type: ignore[arg-type]
+    assert made.toggles.hidden == frozenset(), "a second answer does not hide what the reader has opened"
+    made.reset()
+    assert made.toggles.hidden == {"right rib 5"} and made.toggles.covered == frozenset()
+
+
+def test_a_corrected_bone_is_edited_and_the_others_keep_their_confidence() -> None:
+    made = trusted()
+    assert made.quality["T7"].confidence == 0.8 and made.quality is made.quality
+    drawn = {name: masks().mask(name) for name in masks().names}
+    drawn["right rib 5"] = np.roll(drawn["right rib 5"], 3, axis=0)
+    made.take_masks(BoneMasks.pack(drawn, masks().shape))
+    quality = made.quality
+    assert quality["right rib 5"].edited and quality["right rib 5"].confidence is None
+    assert quality["T7"].confidence == 0.8 and not quality["T7"].edited
+    made.reset()
+    assert made.toggles.hidden == frozenset(), "a bone that a person has drawn is his own"
+
+
+def test_the_note_on_masks_follows_their_correction() -> None:
+    made = Case(reading(), Answers())
+    chest = drawn_chest()
+    broken = dict(chest)
+    for number in range(3, 8):
+        broken[f"left rib {number}"] = np.roll(chest[f"left rib {number}"], -140, axis=1)
+    noted = replace(reading(), notes=(*reading().notes, *notes_on(assess(packed(broken)))))
+    made.take_result(noted, replace(result(), masks=packed(broken)))
+    assert [note.code for note in made.reading.notes] == ["no-spacing", "masks-implausible"]
+    heard: list[str] = []
+    made.changed.connect(heard.append)
+    made.take_masks(packed(chest))
+    assert [note.code for note in made.reading.notes] == ["no-spacing"] and heard == ["masks", "reading"]
+    assert Case(reading(), Answers()).quality == {}

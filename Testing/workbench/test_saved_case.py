@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -46,6 +47,26 @@ def test_masks_that_were_changed_in_the_saved_scene_are_marked() -> None:
     changed = type(masks()).pack(drawn, masks().shape)
     back = from_json(to_json(made), made.reading.pixels, changed, Answers(), "token")
     assert back.masks_edited and back.numbers().state == "stale"  # type: ignore[union-attr]
+
+
+def test_what_is_known_of_the_masks_comes_back_and_changed_bones_are_edited() -> None:
+    made = switched()
+    assert made.result is not None
+    facts = {"confidence": {"T7": 0.7, "left rib 5": 0.6}, "left_out": {"C7": "faint"}, "trust": {"T7": "good"}}
+    made.take_result(made.reading, replace(made.result, masks=made.result.masks.with_facts(**facts)))
+    saved = to_json(made)
+    same = from_json(saved, made.reading.pixels, masks(), Answers(), "token").result
+    assert same is not None and same.masks.facts == made.result.masks.facts
+    drawn = {name: masks().mask(name) for name in masks().names}
+    drawn["T7"] = np.roll(drawn["T7"], 2, axis=0)
+    changed = from_json(saved, made.reading.pixels, type(masks()).pack(drawn, masks().shape), Answers(), "token").result
+    assert changed is not None and changed.masks.facts.edited == {"T7"}
+    assert changed.masks.facts.confidence == {"left rib 5": 0.6}
+    # A case saved before masks had facts comes back without any.
+    table = json.loads(saved)
+    del table["result"]["mask_facts"], table["result"]["mask_digests"]
+    old = from_json(json.dumps(table), made.reading.pixels, masks(), Answers(), "token").result
+    assert old is not None and old.masks.facts == masks().facts
 
 
 def test_a_case_that_was_not_analysed_comes_back_too() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from OsteoScreenLib.bones.masks import BoneMasks
+from OsteoScreenLib.bones.confidence import Calibration, expected_dice
+from OsteoScreenLib.bones.masks import BoneMasks, MaskFacts
+from OsteoScreenLib.bones.trust import trust_levels
 from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
 from OsteoScreenLib.errors import OsteoScreenError
 from OsteoScreenLib.radiograph.radiograph import Radiograph
@@ -173,7 +175,8 @@ class EmbeddedSegmenter:
     """Bones of `CHEST_FRONTAL` on frontal chest radiographs, and lungs and heart on request. See `Segmenter`.
 
     network : gives logits (n, structures, grid / 2, grid / 2). structures : its outputs' names, in order.
-    grid : side of the square that the network sees.
+    grid : side of the square that the network sees. calibration : of the masks' confidence.
+    trust : bone or group → how far it can be trusted on real images; None takes what is known of the embedded segmenter.
     """
 
     def __init__(
@@ -184,12 +187,16 @@ class EmbeddedSegmenter:
         *,
         name: str = "embedded",
         rules: Plausibility | None = None,
+        calibration: Calibration | None = None,
+        trust: Mapping[str, str] | None = None,
         device: str = "cpu",
     ) -> None:
         self._network = network.to(device).eval()
         self._structures = structures
         self._grid = grid
         self._rules = rules or Plausibility()
+        self._calibration = calibration or Calibration()
+        self._trust = trust_levels(trust)
         self._device = device
         self.name = name
 
@@ -205,23 +212,27 @@ class EmbeddedSegmenter:
             structures = tuple(str(name) for name in bundle.manifest["structures"])
             grid = int(bundle.manifest["preprocessing"]["grid"])
             rules = Plausibility(**bundle.manifest.get("plausibility", {}))
+            calibration = Calibration.of(bundle.manifest.get("confidence"))
+            trust = bundle.manifest.get("trust")
             network = build_network(bundle.manifest["architecture"])
             network.load_state_dict(bundle.tensors())
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            trust = None if trust is None else {str(name): str(level) for name, level in trust.items()}
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise OsteoScreenError(
                 f"The segmenter bundle {bundle.id} is incomplete or of another version; get it again."
             ) from error
-        return cls(network, structures, grid, name=bundle.id, rules=rules, device=device)
+        return cls(network, structures, grid, name=bundle.id, rules=rules, calibration=calibration, trust=trust, device=device)
 
     def segment(self, radiograph: Radiograph) -> BoneMasks:
-        """Masks at the radiograph's own size; bones without enough evidence are absent."""
-        planes, letterbox = self._planes(radiograph)
+        """Masks at the radiograph's own size; bones without enough evidence, or out of their order, are left out, and say so."""
+        planes, letterbox, facts = self._planes(radiograph)
         bones = {name: plane for name, plane in planes.items() if name in CHEST_FRONTAL.by_name}
-        return BoneMasks.pack(_Drawn(bones, letterbox), radiograph.shape, CHEST_FRONTAL, method=self.name)
+        drawn = BoneMasks.pack(_Drawn(bones, letterbox), radiograph.shape, CHEST_FRONTAL, method=self.name)
+        return replace(drawn, facts=facts)
 
     def organs(self, radiograph: Radiograph) -> dict[str, np.ndarray]:
         """What the network also draws ("right lung", "left lung", "heart"): bool (rows, columns) by name."""
-        planes, letterbox = self._planes(radiograph)
+        planes, letterbox, _ = self._planes(radiograph)
         return dict(_Drawn({name: plane for name, plane in planes.items() if name not in CHEST_FRONTAL.by_name}, letterbox))
 
     def logits(self, pixels: np.ndarray) -> np.ndarray:
@@ -235,11 +246,23 @@ class EmbeddedSegmenter:
         # Pixel shuffling leaves a faint chequered pattern, which would fray the outlines.
         return np.stack([cv2.GaussianBlur(plane, (0, 0), 0.8) for plane in answer[0].float().cpu().numpy()])
 
-    def _planes(self, radiograph: Radiograph) -> tuple[dict[str, np.ndarray], Letterbox]:
-        logits = self.logits(radiograph.pixels)
-        found = {name: plausible(plane, self._rules) for name, plane in zip(self._structures, logits, strict=True)}
-        drawn = in_order({name: plane for name, plane in found.items() if plane is not None})
-        return drawn, Letterbox(radiograph.shape, self._grid)
+    def _planes(self, radiograph: Radiograph) -> tuple[dict[str, np.ndarray], Letterbox, MaskFacts]:
+        logits = dict(zip(self._structures, self.logits(radiograph.pixels), strict=True))
+        found = {name: plausible(plane, self._rules) for name, plane in logits.items()}
+        kept = {name: plane for name, plane in found.items() if plane is not None}
+        drawn = in_order(kept)
+        faint = {name for name, plane in logits.items() if name not in kept and (plane > 0).any()}
+        left_out = dict.fromkeys(faint, "faint") | dict.fromkeys(set(kept) - set(drawn), "out-of-order")
+        facts = MaskFacts(
+            confidence={
+                name: self._calibration(expected_dice(logits[name], plane))
+                for name, plane in drawn.items()
+                if name in CHEST_FRONTAL.by_name
+            },
+            left_out={name: why for name, why in sorted(left_out.items()) if name in CHEST_FRONTAL.by_name},
+            trust=self._trust,
+        )
+        return drawn, Letterbox(radiograph.shape, self._grid), facts
 
 
 PADDING = -2.4  # what `normalise` gives for black: padding looks like the dark beyond a collimator

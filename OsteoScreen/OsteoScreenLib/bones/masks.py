@@ -4,12 +4,29 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL, Site
+
+
+@dataclass(frozen=True)
+class MaskFacts:
+    """What is known of masks besides their pixels.
+
+    confidence : bone → 0 to 1, as the program that drew it estimates; absent where there is no estimate.
+    left_out : bone → why it was drawn and not kept: "out-of-order", "faint", or "removed" by a person.
+    trust : bone → "good", "check" or "hidden" (see `bones.trust`); absent for masks from elsewhere.
+    edited : bones whose mask a person has changed, drawn or removed.
+    """
+
+    confidence: Mapping[str, float] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    trust: Mapping[str, str] = field(default_factory=dict)
+    edited: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -21,12 +38,14 @@ class BoneMasks:
     layers : uint8 (layers, rows, columns), 0 = background, labels from 1.
     table : bone name → (layer, label). A bone absent from the table was not found.
     method : what drew them ("embedded-chest-segmenter", a file's name, …), for provenance.
+    facts : what is known of them besides; no part of `sha256`.
     """
 
     layers: np.ndarray
     table: Mapping[str, tuple[int, int]]
     site: Site = CHEST_FRONTAL
     method: str = ""
+    facts: MaskFacts = field(default_factory=MaskFacts)
 
     def __post_init__(self) -> None:
         if self.layers.ndim != 3 or self.layers.dtype != np.uint8:
@@ -63,6 +82,24 @@ class BoneMasks:
         stack = np.stack(layers) if layers else np.zeros((0, *shape), np.uint8)
         return cls(stack, table, site, method)
 
+    def with_facts(self, **changes: Any) -> BoneMasks:
+        """The same masks with some fields of their facts replaced."""
+        return replace(self, facts=replace(self.facts, **changes))
+
+    def corrected_from(self, digests: Mapping[str, str], facts: MaskFacts) -> BoneMasks:
+        """These masks with the facts of those that a person corrected.
+
+        digests : of the former masks' bones. facts : of the former masks. A bone whose pixels differ is edited: an estimate of
+        confidence was about other pixels and is dropped, and so is the reason why it had been left out.
+        """
+        mine = self.digests
+        changed = {name for name in {*mine, *digests} if mine.get(name) != digests.get(name)}
+        removed = {name for name in changed if name not in mine}
+        left_out = {name: why for name, why in facts.left_out.items() if name not in mine} | dict.fromkeys(removed, "removed")
+        confidence = {name: value for name, value in facts.confidence.items() if name not in changed}
+        edited = (facts.edited & {*mine, *left_out}) | changed
+        return replace(self, facts=replace(facts, confidence=confidence, left_out=left_out, edited=frozenset(edited)))
+
     @property
     def shape(self) -> tuple[int, int]:
         """(rows, columns) of the radiograph."""
@@ -84,6 +121,14 @@ class BoneMasks:
             digest.update(f"\0{name}\0{len(mine)}\0".encode())
             digest.update(np.ascontiguousarray(mine, "<i8").tobytes())
         return digest.hexdigest()
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """Bone name → a short hash of its pixels, by which a changed bone is known."""
+        return {
+            name: hashlib.sha256(np.ascontiguousarray(runs, "<i8").tobytes()).hexdigest()[:16]
+            for name, runs in sorted(self._bone_runs.items())
+        }
 
     @cached_property
     def _bone_runs(self) -> dict[str, np.ndarray]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from OsteoScreenLib.bones.masks import BoneMasks
+from OsteoScreenLib.bones.quality import MaskQuality, assess
 from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL, Bone, Site, normalised_name
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.files import write_atomically
@@ -44,6 +45,7 @@ def write_seg_nrrd(path: Path, masks: BoneMasks, radiograph: Radiograph) -> Path
 
     if masks.shape != radiograph.shape:
         raise ValueError(f"masks {masks.shape} and radiograph {radiograph.shape} differ in size")
+    quality = assess(masks)
     segments = []
     for name in masks.names:
         layer, label = masks.table[name]
@@ -56,7 +58,7 @@ def write_seg_nrrd(path: Path, masks: BoneMasks, radiograph: Radiograph) -> Path
                 "labelValue": label,
                 "layer": layer,
                 "terminology": _terminology(bone),
-                "tags": {"OsteoScreen.method": masks.method or "unknown"},
+                "tags": {"OsteoScreen.method": masks.method or "unknown", **_tags(quality[name])},
             }
         )
     voxels = masks.layers.transpose(0, 2, 1)[..., np.newaxis]
@@ -68,9 +70,15 @@ def write_seg_nrrd(path: Path, masks: BoneMasks, radiograph: Radiograph) -> Path
         "containedRepresentationNames": ["Binary labelmap"],
         "segments": segments,
     }
-    return write_atomically(
-        path, lambda temporary: slicerio.write_segmentation(str(temporary), segmentation, compression_level=4)
-    )
+
+    def write(temporary: Path) -> None:
+        slicerio.write_segmentation(str(temporary), segmentation, compression_level=4)
+        # The header's comments name the second of writing; without them the same masks give the same bytes.
+        header, data = temporary.read_bytes().split(b"\n\n", 1)
+        kept = [line for line in header.split(b"\n") if not line.startswith(b"#")]
+        temporary.write_bytes(b"\n".join(kept) + b"\n\n" + data)
+
+    return write_atomically(path, write)
 
 
 def read_seg_nrrd(path: Path, radiograph: Radiograph, site: Site = CHEST_FRONTAL) -> BoneMasks:
@@ -128,6 +136,17 @@ def _resample(plane: np.ndarray, onto_voxels: np.ndarray, shape: tuple[int, int]
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=0,
     )
+
+
+def _tags(quality: MaskQuality) -> dict[str, str]:
+    """What is known of a mask besides its pixels, as a segment's tags; Slicer shows and keeps them."""
+    tags = {} if quality.confidence is None else {"OsteoScreen.confidence": f"{quality.confidence:.3f}"}
+    words = [*quality.codes, *(["edited"] if quality.edited else [])]
+    if words:
+        tags["OsteoScreen.remarks"] = ",".join(words)
+    if quality.numbering_uncertain:
+        tags["OsteoScreen.numbering"] = "uncertain"
+    return tags
 
 
 def _terminology(bone: Bone) -> dict[str, Any]:

@@ -6,11 +6,12 @@ vertebrae, so another segmenter may fill those in. The package and its weights a
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from OsteoScreenLib.bones.masks import BoneMasks
+from OsteoScreenLib.bones.masks import BoneMasks, MaskFacts
 from OsteoScreenLib.bones.segmenter import Segmenter
 from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
 from OsteoScreenLib.errors import InputError
@@ -73,17 +74,18 @@ class TorchXRayVisionSegmenter:
             elif len(pair) == 1:
                 side = "right" if _centre_column(pair[0]) < radiograph.shape[1] / 2 else "left"
                 masks[f"{side} {noun}"] = pair[0]
-        method = self.name
+        method, facts = self.name, MaskFacts()
         if self._others is not None:
             other = self._others.segment(radiograph)
             column = planes["Spine"]
+            facts = _facts_besides(other, frozenset(masks), bool(column.any()))
             for bone in other.names:
                 drawn = other.mask(bone)
                 if column.any() and other.site.by_name[bone].group == "Spine":
                     drawn = drawn & column
                 masks.setdefault(bone, drawn)
             method = f"{self.name} + {other.method}"
-        return BoneMasks.pack(masks, radiograph.shape, CHEST_FRONTAL, method)
+        return replace(BoneMasks.pack(masks, radiograph.shape, CHEST_FRONTAL, method), facts=facts)
 
     def _planes(self, radiograph: Radiograph) -> dict[str, np.ndarray]:
         """Every target's mask, bool (rows, columns), at the radiograph's size."""
@@ -100,6 +102,17 @@ class TorchXRayVisionSegmenter:
             target: cv2.resize(probability[i], (columns, rows), interpolation=cv2.INTER_LINEAR) > 0.5
             for i, target in enumerate(self._network.targets)
         }
+
+
+def _facts_besides(other: BoneMasks, mine: frozenset[str], column_cuts: bool) -> MaskFacts:
+    """What the other segmenter knows of the bones that it drew; vertebrae cut to this one's column are no longer its masks."""
+    facts = other.facts
+    cut = frozenset(other.site.groups["Spine"]) if column_cuts else frozenset()
+    return MaskFacts(
+        confidence={name: value for name, value in facts.confidence.items() if name not in mine | cut},
+        left_out={name: why for name, why in facts.left_out.items() if name not in mine},
+        trust={name: level for name, level in facts.trust.items() if name not in mine},
+    )
 
 
 def _centre_column(mask: np.ndarray) -> float:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from OsteoScreenLib.bones.embedded import Plausibility
+from OsteoScreenLib.bones.trust import trust_card, trust_manifest
 from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def segmenter_manifest(
             "grey": "1st and 99th percentile inside plain borders to -2 and 2, clipped at -2.4 and 2.4; margins -2.4",
         },
         "plausibility": asdict(Plausibility()),
+        "trust": trust_manifest(),
         "training": {
             "command": command_of(schedule, seed),
             "seed": seed,
@@ -108,6 +110,12 @@ def segmenter_card(schedule: Schedule, seed: int, views: int, held_out: int, dic
             "## On real radiographs",
             "",
             seen.strip() or "Not looked at yet.",
+            "",
+            "### What is shown at first",
+            "",
+            "Outlines of bones that are often drawn wrongly start hidden in the panel; covering them works all the same.",
+            "",
+            *trust_card(),
             "",
             "## What to expect it to get wrong",
             "",

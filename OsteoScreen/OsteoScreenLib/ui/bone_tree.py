@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from OsteoScreenLib.bones.quality import MaskQuality
 from OsteoScreenLib.bones.vocabulary import Bone, Site
 from OsteoScreenLib.ui.effect_cells import (
     BAR_HEIGHT,
@@ -19,6 +20,7 @@ from OsteoScreenLib.ui.effect_cells import (
     meaning,
 )
 from OsteoScreenLib.ui.qt_api import Qt, QtCore, QtGui, QtWidgets, get, painting, shortcut, signals_blocked, text_width
+from OsteoScreenLib.ui.quality_marks import legend, mark_of, sentences
 from OsteoScreenLib.workbench.events import Event
 from OsteoScreenLib.workbench.numbers import EffectCell
 from OsteoScreenLib.workbench.toggles import Toggles
@@ -47,6 +49,7 @@ class BoneTree:
         self._found: dict[str, tuple[str, ...]] = {}  # bone or group → the bones found that it stands for
         self._toggles = Toggles()
         self._effects: Mapping[str, EffectCell] = {}
+        self._quality: Mapping[str, MaskQuality] = {}
         self._items: dict[str, Any] = {}
         self._current = ""
         self._drawn: dict[str, tuple[object, ...]] = {}  # what a row's Δ looks like now, to leave unchanged rows alone
@@ -106,14 +109,20 @@ class BoneTree:
 
     # What is shown
 
-    def show_bones(self, site: Site, areas: Mapping[str, int], pixel_mm2: float | None) -> None:
+    def show_bones(
+        self,
+        site: Site,
+        areas: Mapping[str, int],
+        pixel_mm2: float | None,
+        quality: Mapping[str, MaskQuality] | None = None,
+    ) -> None:
         """List a site's bones.
 
         areas : pixels of each bone that was found; the others are greyed out. Empty: there is no answer yet.
-        pixel_mm2 : area of one pixel, None when the spacing is unknown.
+        pixel_mm2 : area of one pixel, None when the spacing is unknown. quality : how good each bone's mask looks.
         Effects shown before belong to other masks and are forgotten.
         """
-        self._effects = {}
+        self._effects, self._quality = {}, quality or {}
         found = {group: tuple(name for name in members if name in areas) for group, members in site.groups.items()}
         found |= {name: (name,) if name in areas else () for name in site.by_name}
         with _quiet(self._tree):
@@ -184,11 +193,15 @@ class BoneTree:
         bone = self._site.by_name.get(subject)
         if bone is not None:
             item.setIcon(BONE, _swatch(bone.colour, bool(found), float(self._tree.devicePixelRatioF())))
+            of_bone = [self._quality[subject]] if subject in self._quality else []
+            item.setText(BONE, f"{subject}{mark_of(of_bone)}")
             lines = [_full_name(bone)]
         else:
             members = self._site.groups[subject]
             some = 0 < len(found) < len(members)
-            item.setText(BONE, f"{subject} {len(found)}/{len(members)}" if some else subject)
+            of_bone = [self._quality[name] for name in members if name in self._quality]
+            count = f" {len(found)}/{len(members)}" if some else ""
+            item.setText(BONE, f"{subject}{count}{mark_of(of_bone, group=True)}")
             lines = [f"{subject}: {len(found)} of {len(members)} bones found"]
             key = list(self._site.groups).index(subject) + 1
             if key <= 9:
@@ -197,6 +210,7 @@ class BoneTree:
             lines.append(_area(sum(areas[name] for name in found), pixel_mm2, bone is None))
         elif areas:
             lines.append("Not found on this radiograph.")
+        lines += sentences(of_bone)
         item.setToolTip(BONE, "\n".join(lines))
 
     def _show_boxes(self, subject: str, item: Any) -> None:
@@ -238,9 +252,11 @@ class BoneTree:
             return
         scale, target = bar_scale(self._effects.values()), self._toggles.target
         old = "<br>* Of the masks before they were changed." if _any_stale(self._effects) else ""
+        signs = legend(self._quality.values())
+        marks = f"<br>{signs}" if signs else ""
         self._legend.setText(
             f"<small>Bars to ±{scale:g} points. <span style='color:{SUPPORTS}'>▶</span> supports {target}, "
-            f"<span style='color:{OPPOSES}'>◀</span> speaks against it.{old}</small>"
+            f"<span style='color:{OPPOSES}'>◀</span> speaks against it.{old}{marks}</small>"
         )
         self._legend.setToolTip(meaning(self._toggles))
 

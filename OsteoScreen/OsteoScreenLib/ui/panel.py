@@ -179,7 +179,7 @@ class Panel:
 
     def _show_bones(self) -> None:
         presenter = self._presenter
-        self.tree.show_bones(presenter.site, presenter.bone_areas, presenter.pixel_mm2)
+        self.tree.show_bones(presenter.site, presenter.bone_areas, presenter.pixel_mm2, presenter.bone_quality)
         self._edit.setEnabled(presenter.can_edit_masks)
 
     def _show_toggles(self) -> None:

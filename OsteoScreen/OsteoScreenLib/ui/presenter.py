@@ -201,6 +201,7 @@ class Presenter(Switches):
         if corrected is None:
             scene.set_bones(result.masks)
         else:
+            corrected = corrected.corrected_from(result.masks.digests, result.masks.facts)
             result = replace(result, masks=corrected, masks_sha256=corrected.sha256)
             self.message.emit("info", "Your corrected masks were kept; open the image anew to have the bones drawn again.")
         self._edited_at.pop(case.token, None)
@@ -351,7 +352,7 @@ class Presenter(Switches):
             place.case.take_masks(masks)
             self._attach()
             self.log.emit("Corrected masks were taken over.")
-        self._tell("bones", "result", "effects")
+        self._tell("bones", "reading", "result", "effects")
         self._explain()
         self._ask()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
+from OsteoScreenLib.bones.quality import MaskQuality
 from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL, Site
 from OsteoScreenLib.classifier.prediction import TARGETS
 from OsteoScreenLib.scene.heatmap import HeatStyle
@@ -116,6 +118,11 @@ class Table:
     def bone_areas(self) -> dict[str, int]:
         """Pixels of each bone that was found."""
         return self.result.masks.areas() if self.result else {}
+
+    @property
+    def bone_quality(self) -> Mapping[str, MaskQuality]:
+        """How good each bone's mask looks, found or not."""
+        return self.case.quality if self.case else {}
 
     @property
     def pixel_mm2(self) -> float | None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from OsteoScreenLib.bones import quality
 from OsteoScreenLib.bones.masks import BoneMasks
+from OsteoScreenLib.bones.quality import MaskQuality
 from OsteoScreenLib.classifier.prediction import TARGETS
 from OsteoScreenLib.explain.saliency import SaliencyMap
 from OsteoScreenLib.workbench.answers import Answer, Answers, Question, asked
@@ -36,6 +38,7 @@ class Case:
         self._undo: list[Toggles] = []
         self._redo: list[Toggles] = []
         self._masks_edited = False
+        self._quality: tuple[BoneMasks | None, dict[str, MaskQuality]] = (None, {})  # of these very masks
         self.corrected = False  # the reader has changed masks by hand, and they were taken over
 
     # What was read and answered
@@ -82,10 +85,16 @@ class Case:
     def take_result(self, reading: Reading, result: Result, corrected: bool = False) -> None:
         """An analysis has finished. Toggles stay, as a reader comparing two models wants.
 
+        At the first one, outlines of bones that cannot be trusted on real images start hidden; covering them works all the same.
+
         corrected : its masks are not those that were drawn, but the reader's.
         """
         self.corrected = corrected
+        if self._result is None:
+            self._toggles = self._toggles.with_changes(hidden=self._toggles.hidden | _untrusted(result.masks))
         self._reading, self._result, self._masks_edited = reading, result, False
+        if corrected:
+            self._remark_on_masks()
         self.answers.put(self.question(frozenset()), Answer(result.probabilities, 0))
         self.changed.emit("reading")
         self.changed.emit("result")
@@ -106,10 +115,29 @@ class Case:
         """Corrected masks take the place of the former ones; answers for those stay known, should the reader go back."""
         if self._result is None:
             return
+        former = self._result.masks
+        masks = masks.corrected_from(former.digests, former.facts)
         self._result = replace(self._result, masks=masks, masks_sha256=masks.sha256)
         self._masks_edited = False
         self.corrected = True
+        self._remark_on_masks()
         self.changed.emit("masks")
+        self.changed.emit("reading")
+
+    def _remark_on_masks(self) -> None:
+        """The note on implausible masks is about the masks that are there now."""
+        notes = tuple(note for note in self._reading.notes if note.code != quality.NOTE)
+        self._reading = replace(self._reading, notes=(*notes, *quality.notes_on(self.quality)))
+
+    @property
+    def quality(self) -> Mapping[str, MaskQuality]:
+        """How good each bone's mask looks; empty before the first analysis."""
+        if self._result is None:
+            return {}
+        masks = self._result.masks
+        if self._quality[0] is not masks:
+            self._quality = (masks, quality.assess(masks))
+        return self._quality[1]
 
     # Toggles, every one of which can be undone
 
@@ -187,7 +215,8 @@ class Case:
 
     def reset(self) -> None:
         """Every toggle as at the beginning; the target stays."""
-        self.switch(Toggles(target=self._toggles.target))
+        hidden = frozenset() if self._result is None else _untrusted(self._result.masks)
+        self.switch(Toggles(target=self._toggles.target, hidden=hidden))
 
     def set_target(self, target: str) -> None:
         """Choose the class that Δ and the heatmap are about."""
@@ -263,3 +292,8 @@ class Case:
 
     def _question_about(self, bones: frozenset[str]) -> Question:
         return self.question(bones if self._toggles.mode == "remove" else self.found - bones)
+
+
+def _untrusted(masks: BoneMasks) -> frozenset[str]:
+    """Bones whose outlines start hidden, unless a person has drawn or corrected them."""
+    return frozenset(name for name, level in masks.facts.trust.items() if level == "hidden") - masks.facts.edited

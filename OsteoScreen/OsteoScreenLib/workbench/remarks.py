@@ -27,11 +27,20 @@ def banners(reading: Reading | None, result: Result | None) -> list[tuple[Severi
 def marks(reading: Reading | None, result: Result | None) -> list[str]:
     """Short lines for the image itself, so that a screenshot cannot lose them."""
     lines = ["Research use only"]
+    if result is not None and domain_level(result) == "out":
+        lines.append("Unlike the model's training images: do not trust the answer")
+    elif result is not None and domain_level(result) == "borderline":
+        lines.append("At the edge of the model's training images")
     if result is not None and result.model.simulated:
         lines.append("Answer of a model trained on simulated images")
     if reading is not None and outside_population(reading):
         lines.append("Patient outside the study's population")
     return lines
+
+
+def domain_level(result: Result) -> str:
+    """What the model's input check says: "in", "borderline", "out", or "" where there is none."""
+    return str(((result.analysis.get("prediction") or {}).get("domain") or {}).get("level") or "")
 
 
 def outside_population(reading: Reading) -> list[str]:

@@ -71,7 +71,7 @@ def from_json(text: str, pixels: np.ndarray, masks: BoneMasks | None, answers: A
         case = Case(reading, answers, token)
         answers.add_json(table["answers"])
         if table["result"] is not None and masks is not None:
-            result = _result_from_json(table["result"], masks)
+            result = _result_from_json(table["result"], _with_facts(table["result"], masks))
             case.take_result(reading, result, corrected=bool(table["corrected"]))
             case.mark_masks(masks.sha256 != result.masks_sha256)
         case.restore(Toggles.from_json(table["toggles"]))
@@ -86,6 +86,8 @@ def _result_to_json(result: Result) -> dict[str, Any]:
         "probabilities": result.probabilities,
         "masks_sha256": result.masks_sha256,
         "method": result.masks.method,
+        "mask_facts": case_values.mask_facts_to_values(result.masks.facts),
+        "mask_digests": result.masks.digests,
         "saliency": None if result.saliency is None else _saliency_to_json(result.saliency),
         "statements": result.statements,
         "device": result.device,
@@ -93,6 +95,13 @@ def _result_to_json(result: Result) -> dict[str, Any]:
         "seconds": dict(result.seconds),
         "analysis": dict(result.analysis),
     }
+
+
+def _with_facts(table: dict[str, Any], masks: BoneMasks) -> BoneMasks:
+    """The scene's masks with what was known of them; bones that were changed since the case was saved are edited."""
+    if "mask_facts" not in table:  # saved before masks had facts
+        return masks
+    return masks.corrected_from(table["mask_digests"], case_values.mask_facts_from_values(table["mask_facts"]))
 
 
 def _result_from_json(table: dict[str, Any], masks: BoneMasks) -> Result:
