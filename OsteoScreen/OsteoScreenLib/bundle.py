@@ -122,7 +122,13 @@ def open_bundle(folder: Path, kind: str | None = None) -> Bundle:
         raise _unreadable(folder.name, (error.filename and Path(error.filename).name) or MANIFEST, error) from error
 
 
-def write_bundle(folder: Path, manifest: Mapping[str, Any], tensors: Mapping[str, torch.Tensor], card: str) -> Bundle:
+def write_bundle(
+    folder: Path,
+    manifest: Mapping[str, Any],
+    tensors: Mapping[str, torch.Tensor],
+    card: str,
+    others: Mapping[str, Mapping[str, torch.Tensor]] | None = None,
+) -> Bundle:
     """Write a bundle and open it again; the whole folder appears, or nothing does.
 
     The same manifest, tensors and card give the same bytes. Tensors are stored in the dtype they have (see `as_float16`).
@@ -131,7 +137,7 @@ def write_bundle(folder: Path, manifest: Mapping[str, Any], tensors: Mapping[str
     Parameters
     ----------
     manifest : every key but "format", "format_version" and "files", which are filled in here.
-    tensors : name → tensor. card : Markdown.
+    tensors : name → tensor. card : Markdown. others : file name (.safetensors) → tensors beside the weights.
     """
     from safetensors.torch import save
 
@@ -141,10 +147,12 @@ def write_bundle(folder: Path, manifest: Mapping[str, Any], tensors: Mapping[str
             f"{folder} exists and is no model bundle, so it is not overwritten; choose another folder.", code="bundle-exists"
         )
     # Cloned, because safetensors refuses tensors that share memory, and tied weights do.
+    stored = {WEIGHTS: tensors, **(others or {})}
     contents = {
-        WEIGHTS: save({key: tensors[key].detach().cpu().contiguous().clone() for key in sorted(tensors)}),
-        CARD: card.encode("utf-8"),
+        name: save({key: held[key].detach().cpu().contiguous().clone() for key in sorted(held)})
+        for name, held in stored.items()
     }
+    contents[CARD] = card.encode("utf-8")
     files = {name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in contents.items()}
     whole = {**manifest, "format": FORMAT, "format_version": FORMAT_VERSION, "files": files}
     _check_manifest(whole, folder.name)

@@ -190,6 +190,57 @@ def segment(
     _run("segment", images, out, _shared(device, segmenter, rotate, flip, invert), as_json)
 
 
+class ViewChoice(StrEnum):
+    """How the simulated patients stand."""
+
+    pa = "pa"
+    ap = "ap"
+    mixed = "mixed"
+
+
+class Shortcut(StrEnum):
+    """What besides bone tells the class of a simulated radiograph."""
+
+    none = "none"
+    age = "age"
+    tone = "tone"
+    marker = "marker"
+
+
+@app.command()
+def simulate(
+    skeleton: Annotated[Path, typer.Option(help="BodyParts3D bones, bodyparts3d_stl.zip.")],
+    thorax_ct: Annotated[
+        Path, typer.Option(help="Folder of thorax CT: X_ct.nrrd with X_labels.nrrd and X_labels.csv; others without labels.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the cohort; a second call goes on from there.")],
+    count: Annotated[int, typer.Option(help="How many radiographs.", min=1)] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.", min=0)] = 0,
+    size: Annotated[int, typer.Option(help="Rows and columns.", min=128, max=4096)] = 1024,
+    view: Annotated[ViewChoice, typer.Option(help="PA upright, AP, or two thirds PA.")] = ViewChoice.mixed,
+    prevalence: Annotated[str, typer.Option(help="Shares of normal, osteopenia, osteoporosis.")] = "1,1,1",
+    bone_loss: Annotated[
+        str, typer.Option(help="'global', or bones and groups that alone lose bone, such as 'Spine,right rib 5'.")
+    ] = "global",
+    shortcut: Annotated[Shortcut, typer.Option(help="What else shall tell the class, to provoke shortcuts.")] = Shortcut.none,
+    strength: Annotated[float, typer.Option(help="How surely the shortcut tells it.", min=0, max=1)] = 1.0,
+    workers: Annotated[int, typer.Option(help="Processes.", min=1, max=64)] = 2,
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the prepared bodies, to share them between cohorts; preparing takes minutes."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Simulate radiographs with known bones and known bone density: DICOM, masks and cohort.csv (needs the extra 'simulate')."""
+    from OsteoScreenLib.commands.simulate import run
+
+    code = run(
+        skeleton, thorax_ct, out, count=count, seed=seed, size=size, view=view.value, prevalence=prevalence,
+        bone_loss=bone_loss, shortcut=shortcut.value, strength=strength, workers=workers, cache=cache, as_json=as_json,
+    )  # fmt: skip
+    raise typer.Exit(code)
+
+
 @bench.command("start")
 def bench_start(as_json: JsonOption = False) -> None:
     """How long a fresh process takes to import OsteoScreen, and whether anything heavy comes along."""

@@ -18,6 +18,7 @@ import pytest
 from builders import make_classifier_bundle, make_radiograph
 from PIL import Image
 
+from OsteoScreenLib.commands import images
 from OsteoScreenLib.commands.images import output_folders
 
 QUICK_CLI = str(Path(__file__).with_name("quick_cli.py"))
@@ -219,3 +220,12 @@ def test_folders_never_collide_and_keep_to_plain_names(tmp_path: Path) -> None:
     assert [path.name for path in folders[:3]] == ["x", "x-2", "X-3"]
     assert folders[5].name == "CON_1"
     assert output_folders([Path("only.dcm")], tmp_path) == [tmp_path]
+
+
+def test_the_line_of_a_segmentation_names_what_to_check() -> None:
+    body = {"bones": ["T7", "T8"], "notes": [], "files": {"masks": "m"}}
+    assert images.summary({**body, "remarks": {"T7": ["cut-by-edge"]}}) == "2 bones; masks: m"
+    line = images.summary({**body, "remarks": {"T7": ["large", "cut-by-edge"], "left rib 8": ["out-of-order"]}})
+    assert line == "2 bones, 2 to check: T7 (too large), left rib 8 (out of order); masks: m"
+    many = images.summary({**body, "remarks": {f"right rib {number}": ["small"] for number in range(1, 12)}})
+    assert "11 to check" in many and "and 3 more" in many

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from bones.quality_doubles import drawn_chest, packed, widened
 from builders import make_classifier, make_masks, make_radiograph
 
 from OsteoScreenLib.classifier.classifier import Classifier
@@ -108,6 +109,23 @@ def test_the_report_says_what_it_has_to(written: Path, covered: Analysis) -> Non
         assert name in text and report.percent(value) in text
     for effect in covered.covering.effects if covered.covering else ():
         assert report.signed(effect.delta_points, 2) in text and report.signed(effect.delta_log_odds, 3) in text
+
+
+def test_the_report_says_how_far_each_outline_can_be_believed(classifier: Classifier, tmp_path: Path) -> None:
+    masks = drawn_chest()
+    masks["T7"] = widened(masks["T7"], 3)
+    del masks["left rib 8"]
+    drawn = packed(masks).with_facts(
+        confidence={"T7": 0.417}, left_out={"left rib 8": "out-of-order"}, edited=frozenset({"T6"})
+    )
+    radiograph = make_radiograph((360, 340))
+    results.write_analysis(tmp_path, analyse(radiograph, drawn, classifier), radiograph, drawn)
+    text = " ".join(" ".join(parsed((tmp_path / "report.html").read_text(encoding="utf-8")).text).split())
+    rows = dict(re.findall(r"\b(T[67]) \(≈\) ([^⚠]*(?:⚠ [a-z ]+)?)", text))
+    assert re.search(r"T7 \(≈\) [\d.]+ cm² 0\.42 ⚠ too large", text), rows
+    assert re.search(r"T6 \(≈\) [\d.]+ cm² – edited by hand", text), rows
+    assert "left rib 8 (out of order)" in text and "right clavicle (≈)" not in text
+    assert "counted by position" in text and "learnt on simulated images" in text
 
 
 def test_the_folder_of_the_file_is_not_told(written: Path) -> None:

@@ -11,6 +11,7 @@ import jsonschema
 import numpy as np
 import pytest
 import torch
+from bones.quality_doubles import drawn_chest, packed
 from builders import make_classifier, make_classifier_bundle, make_masks, make_network, make_radiograph
 
 from OsteoScreenLib.bones.masks import BoneMasks
@@ -159,7 +160,10 @@ def test_the_json_says_everything_and_no_more(classifier: Classifier) -> None:
     assert [note["code"] for note in table["notes"]] == ["no-view", "bones-not-found"]
     (t5,) = [bone for bone in table["bones"]["found"] if bone["name"] == "T5"]
     area = int(make_masks().mask("T5").sum())
-    assert t5 == {"name": "T5", "group": "Spine", "side": "midline", "area_px": area, "area_mm2": pytest.approx(area * 0.25)}
+    assert t5 == {
+        "name": "T5", "group": "Spine", "side": "midline", "area_px": area, "area_mm2": pytest.approx(area * 0.25),
+        "confidence": None, "remarks": [], "numbering_uncertain": True, "trust": None,
+    }  # fmt: skip
     assert {"osteoscreen", "python", "torch", "timm", "grad-cam"} <= set(table["provenance"]["versions"])
     assert set(table["provenance"]["seconds"]) == {"prediction", "saliency", "covering"}
     assert analysis.saliency is not None
@@ -168,6 +172,23 @@ def test_the_json_says_everything_and_no_more(classifier: Classifier) -> None:
     with pytest.raises(jsonschema.ValidationError):
         schema = json.loads(resource_folder("Schemas", "analysis.schema.json").read_text(encoding="utf-8"))
         jsonschema.validate(table, schema)
+
+
+def test_doubtful_masks_are_in_the_answer(classifier: Classifier) -> None:
+    radiograph = make_radiograph((360, 340))
+    masks = drawn_chest()
+    for number in range(3, 8):  # on the wrong side
+        masks[f"left rib {number}"] = np.roll(masks[f"left rib {number}"], -140, axis=1)
+    del masks["right rib 6"]
+    drawn = packed(masks).with_facts(
+        confidence={"T7": 0.81}, left_out={"right rib 6": "out-of-order"}, edited=frozenset({"T8"})
+    )
+    table = validated(analyse(radiograph, drawn, classifier, AnalysisRequest(saliency=False)))
+    bones = {bone["name"]: bone for bone in table["bones"]["found"]}
+    assert bones["T7"]["confidence"] == 0.81 and bones["T7"]["trust"] == "check" and bones["T8"]["remarks"] == ["edited"]
+    assert "wrong-side" in bones["left rib 5"]["remarks"] and bones["right clavicle"]["numbering_uncertain"] is False
+    assert table["bones"]["absent"] == [{"name": "right rib 6", "remarks": ["out-of-order"]}]
+    assert "masks-implausible" in [note["code"] for note in table["notes"]]
 
 
 def test_without_bones_spacing_or_simulation(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from OsteoScreenLib.classifier.devices import (
     release_memory,
     running,
 )
+from OsteoScreenLib.classifier.domain import Domain, DomainCheck, watched
 from OsteoScreenLib.classifier.model_bundle import ModelBundle
 from OsteoScreenLib.classifier.network import load_network
 from OsteoScreenLib.classifier.prediction import CLASSES, Prediction, decide
@@ -51,6 +52,7 @@ class Classifier:
         self.device = device
         self.precision: Precision = precision
         self.notes: tuple[Note, ...] = ()
+        self._domain_check = DomainCheck.from_bundle(model.bundle)
 
     @classmethod
     def load(
@@ -113,6 +115,15 @@ class Classifier:
     def decide(self, probabilities: np.ndarray) -> Prediction:
         """The ordinal decision for one image's probabilities (3,)."""
         return decide(probabilities, self.model.operating_points)
+
+    def domain(self, pixels: np.ndarray) -> Domain | None:
+        """Where a radiograph (rows, columns) lies among the training images; None when the bundle brings no input check."""
+        if self._domain_check is None:
+            return None
+        check, inputs = self._domain_check, [self.preprocess(pixels[None])]
+        with watched(self.network, check.layers) as features:
+            self.with_cpu_fallback(lambda: self._logits(inputs))
+            return check.judge(features()[0].astype(np.float64))
 
     def with_cpu_fallback(self, work: Callable[[], Result]) -> Result:
         """Do `work`; when the device runs out of memory, move to the processor, note it, and do the work again there."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from OsteoScreenLib.classifier.domain import Domain
+
 CLASSES = ("normal", "osteopenia", "osteoporosis")
 # "low bone mass" is osteopenia or worse: the score of the lower of the two operating points.
 TARGETS = (*CLASSES, "low bone mass")
@@ -35,11 +37,13 @@ class Prediction:
 
     probabilities : class → probability, in the order of `CLASSES`, adding up to 1.
     decision : the class at the bundle's operating points (ordinal, not the largest probability).
+    domain : where the image lies among the training images; None where the bundle has no input check, and for covered variants.
     """
 
     probabilities: Mapping[str, float]
     decision: str
     operating_points: OperatingPoints
+    domain: Domain | None = None
 
     @property
     def low_bone_mass(self) -> float:

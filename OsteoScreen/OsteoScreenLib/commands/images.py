@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from OsteoScreenLib import __version__
+from OsteoScreenLib.bones.quality import IMPLAUSIBLE, SHORT
 from OsteoScreenLib.commands import failures
 from OsteoScreenLib.errors import InputError, OsteoScreenError
 from OsteoScreenLib.workbench.worker_client import ProgressCallback, WorkerClient
 from OsteoScreenLib.worker.requests import prepare_folder
 
 Command = Literal["analyse", "segment"]
+_NAMED = 8  # implausible bones that a line names
 
 
 @dataclass
@@ -51,9 +53,28 @@ def summary(body: Mapping[str, Any]) -> str:
     warnings = sum(1 for note in body["notes"] if note["severity"] == "warning")
     remark = f"; {warnings} warning{'s' if warnings > 1 else ''}" if warnings else ""
     if "decision" not in body:
-        return f"{len(body['bones'])} bones{remark}; masks: {body['files']['masks']}"
+        return f"{len(body['bones'])} bones{to_check(body.get('remarks', {}))}{remark}; masks: {body['files']['masks']}"
     shares = ", ".join(f"{name} {100 * value:.1f} %" for name, value in body["probabilities"].items())
-    return f"{body['decision']} ({shares}){remark}; report: {body['files']['report']}"
+    return f"{_INPUT_CHECK[(body.get('domain') or {}).get('level')]}{body['decision']} ({shares}){remark}; report: {body['files']['report']}"
+
+
+# What the reader has to know before the answer.
+_INPUT_CHECK = {
+    None: "[input not checked] ",
+    "in": "",
+    "borderline": "[at the edge of what the model was trained on] ",
+    "out": "[unlike the model's training images: do not trust this answer] ",
+}
+
+
+def to_check(remarks: Mapping[str, Sequence[str]]) -> str:
+    """Bones whose mask, or its absence, looks implausible, in a few words for a line."""
+    named = [f"{name} ({', '.join(SHORT[code] for code in codes if code in IMPLAUSIBLE)})" for name, codes in remarks.items()
+             if IMPLAUSIBLE.intersection(codes)]  # fmt: skip
+    if not named:
+        return ""
+    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    return f", {len(named)} to check: {', '.join(named[:_NAMED])}{more}"
 
 
 def run(

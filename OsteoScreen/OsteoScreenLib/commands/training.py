@@ -24,12 +24,23 @@ Work = Annotated[
     Path, typer.Option("--work", help="Folder for rendered views and checkpoints; a second call goes on from there.")
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder of the bundle; in the work folder when not given.")]
+LeaveOut = Annotated[
+    str,
+    typer.Option(
+        help="A source of anatomy that is not trained on and gives the figures instead: 'skeleton' or a CT's name (the X of X_ct). "
+        "The figures are kept in the work folder, for the card of the model that is trained on all."
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0)]
 
 
 @app.callback()
 def _show_progress() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+
+
+def _named(bundle: str, leave_out: str) -> str:
+    return f"{bundle}-without-{leave_out}" if leave_out else bundle
 
 
 @app.command()
@@ -40,6 +51,7 @@ def segmenter(
     out: Out = None,
     seed: Seed = 0,
     steps: int | None = None,
+    leave_out: LeaveOut = "",
     seen: Annotated[Path | None, typer.Option(help="Markdown on what a person saw on real radiographs, for the card.")] = None,
 ) -> None:
     """The chest segmenter."""
@@ -48,7 +60,14 @@ def segmenter(
 
     schedule = Schedule(steps=steps) if steps else Schedule()
     options = SegmenterOptions(
-        thorax_ct, skeleton, work, out or work / "chest-segmenter", seed=seed, seen=seen, schedule=schedule
+        thorax_ct,
+        skeleton,
+        work,
+        out or work / _named("chest-segmenter", leave_out),
+        leave_out,
+        seed=seed,
+        seen=seen,
+        schedule=schedule,
     )
 
     def show(stage: str, done: int, total: int, loss: float) -> None:
@@ -71,13 +90,23 @@ def gate(
 
 @app.command()
 def classifier(
-    thorax_ct: ThoraxCt, skeleton: Skeleton, work: Work, out: Out = None, seed: Seed = 0, steps: int | None = None
+    thorax_ct: ThoraxCt,
+    skeleton: Skeleton,
+    work: Work,
+    out: Out = None,
+    seed: Seed = 0,
+    steps: int | None = None,
+    leave_out: LeaveOut = "",
 ) -> None:
     """The classifier of simulated bone density."""
     from OsteoScreenLib.study.train_classifier import ClassifierOptions, train_classifier
 
-    folder = out or work / "chest-sim-classifier"
-    options = ClassifierOptions(thorax_ct, skeleton, work, folder, seed, steps=steps or ClassifierOptions.steps)
+    folder = out or work / _named("chest-sim-classifier", leave_out)
+    # Runs for the figures alone take fewer bodies.
+    bodies = (96, 24, 32) if leave_out else ClassifierOptions.bodies
+    options = ClassifierOptions(
+        thorax_ct, skeleton, work, folder, seed, leave_out, steps=steps or ClassifierOptions.steps, bodies=bodies
+    )
     print(f"The bundle lies in {train_classifier(options).folder}.")
 
 

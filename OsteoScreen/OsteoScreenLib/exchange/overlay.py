@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from OsteoScreenLib.bones.masks import BoneMasks
+from OsteoScreenLib.classifier.domain import Domain
 from OsteoScreenLib.exchange.lettering import drawable, typeface, wrap
 from OsteoScreenLib.exchange.placing import shift
 from OsteoScreenLib.exchange.plate import Traced, blend_heat, draw_plate, trace
@@ -21,6 +22,8 @@ LONGEST = 1600
 AT_LEAST = 900
 RESEARCH_USE = "Research use only"
 SIMULATED = "model trained on simulated images"
+OUT_OF_DOMAIN = "Unlike the model's training images: do not trust the answer"
+BORDERLINE = "At the edge of the model's training images"
 
 _INK, _PAPER, _QUIET, _AMBER = (232, 236, 242), (20, 23, 28), (150, 158, 170), (255, 196, 77)
 _MARGIN, _SIDE, _NARROWEST = 24, 250, 900
@@ -39,9 +42,12 @@ class Picture:
     area: tuple[int, int, int, int]
 
 
-def banner(simulated: bool) -> str:
-    """The line that stands on everything which shows an answer."""
-    return f"{RESEARCH_USE} · {SIMULATED}" if simulated else RESEARCH_USE
+def banner(simulated: bool, domain: Domain | None = None) -> str:
+    """The line that stands on everything which shows an answer. domain : of the image that it stands on."""
+    parts = [RESEARCH_USE, *([SIMULATED] if simulated else [])]
+    if domain is not None and domain.level != "in":
+        parts.insert(0, OUT_OF_DOMAIN if domain.level == "out" else BORDERLINE)
+    return " · ".join(parts)
 
 
 def draw_overlay(

@@ -13,6 +13,7 @@ import numpy as np
 
 from OsteoScreenLib import __version__
 from OsteoScreenLib.bones.masks import BoneMasks
+from OsteoScreenLib.bones.quality import NUMBERING, SHORT, Mark
 from OsteoScreenLib.exchange.overlay import banner, bar_remark, heat_bar
 from OsteoScreenLib.exchange.placing import fit
 from OsteoScreenLib.exchange.plate import grey_picture
@@ -70,6 +71,7 @@ def render_report(
         covered=None if analysis.covering is None else _covered(analysis.covering, analysis),
         shown=None if shown is None else data_uri(_small(shown)),
         groups=_groups(analysis, masks),
+        numbering=NUMBERING,
         provenance=_provenance(analysis, masks, seconds or {}),
         version=__version__,
     )
@@ -225,19 +227,35 @@ def _effect_row(effect: BoneEffect) -> dict[str, Any]:
 
 
 def _groups(analysis: Analysis, masks: BoneMasks) -> list[dict[str, Any]]:
-    """Bones by group: those found with colour and area, and those not found."""
+    """Bones by group: those found with colour, area, confidence and remarks, and those not found."""
     found = {bone.name: bone for bone in analysis.bones}
+    absent = {bone.name: bone for bone in analysis.absent}
     groups = []
     for group, members in masks.site.groups.items():
         rows = [
-            {"name": name, "colour": "#{:02x}{:02x}{:02x}".format(*masks.site.by_name[name].colour), "area": _area(found[name])}
+            {
+                "name": name,
+                "colour": "#{:02x}{:02x}{:02x}".format(*masks.site.by_name[name].colour),
+                "area": _area(found[name]),
+                "confidence": "–" if (share := found[name].confidence) is None else f"{share:.2f}",
+                "counted": found[name].numbering_uncertain,
+                "implausible": any(mark.implausible for mark in found[name].remarks),
+                "remarks": _remarks(found[name].remarks, found[name].edited),
+                "sentences": " ".join(mark.text for mark in found[name].remarks),
+            }
             for name in members
             if name in found
         ]
-        groups.append(
-            {"name": group, "found": rows, "missing": [name for name in members if name not in found], "of": len(members)}
-        )
+        missing = [
+            f"{name} ({_remarks(absent[name].remarks)})" if name in absent else name for name in members if name not in found
+        ]
+        groups.append({"name": group, "found": rows, "missing": missing, "of": len(members)})
     return groups
+
+
+def _remarks(marks: tuple[Mark, ...], edited: bool = False) -> str:
+    words = [SHORT.get(mark.code, mark.code) for mark in marks] + (["edited by hand"] if edited else [])
+    return ", ".join(words)
 
 
 def _area(bone: Any) -> str:

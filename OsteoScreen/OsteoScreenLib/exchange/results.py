@@ -28,7 +28,7 @@ def write_analysis(
     seconds : stages before the analysis, for the report. Returns what was written, by "analysis", "overlay", "report", "masks".
     Raises `OsteoScreenError` in one sentence when the disk is full; files written before that stay and are whole.
     """
-    notice = banner(analysis.model.simulated_training)
+    notice = banner(analysis.model.simulated_training, analysis.prediction.domain)
     traced = trace(masks)
     heat = analysis.saliency
     # The analysis knows more remarks (a fallback to the processor, bones not found) than the radiograph does.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
 
@@ -13,12 +14,15 @@ import numpy as np
 
 import OsteoScreenLib
 from OsteoScreenLib.bones.masks import BoneMasks
+from OsteoScreenLib.bones.quality import MaskQuality, assess, notes_on
 from OsteoScreenLib.classifier.classifier import Classifier
+from OsteoScreenLib.classifier.domain import Domain
 from OsteoScreenLib.classifier.prediction import CLASSES, TARGETS, log_odds, target_probability
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.explain.analysis import (
     RESEARCH_USE_ONLY,
     SIMULATED_TRAINING,
+    AbsentBone,
     Analysis,
     AnalysisRequest,
     BoneEffect,
@@ -73,6 +77,7 @@ def analyse(
     report(0.0, "predicting")
     with _timed(seconds, "prediction"):
         untouched = next(iter(classifier.predict_stream([radiograph.pixels])))
+        domain = classifier.domain(radiograph.pixels)
     saliency = None
     if request.saliency:
         report(0.2, "computing the heatmap")
@@ -93,21 +98,37 @@ def analyse(
     report(1.0, "done")
 
     model = classifier.model
+    quality = assess(masks) if masks is not None else {}
     return Analysis(
         request=request,
         radiograph=RadiographFacts.of(radiograph),
         model=ModelFacts(model.id, model.title, model.site, model.bundle.sha256, model.bundle.weights_sha256, model.simulated),
-        prediction=classifier.decide(untouched),
+        prediction=replace(classifier.decide(untouched), domain=domain),
         target_probability=float(target_probability(untouched, request.target)),
         saliency=saliency,
         site=masks.site if masks is not None else None,
         segmenter=masks.method if masks is not None else "",
-        bones=_summaries(radiograph, masks) if masks is not None else (),
+        bones=_summaries(radiograph, masks, quality) if masks is not None else (),
+        absent=tuple(AbsentBone(one.name, one.marks) for one in quality.values() if not one.found and one.marks),
         covering=covering,
-        notes=(*radiograph.notes, *classifier.notes, *notes),
-        statements=(RESEARCH_USE_ONLY, SIMULATED_TRAINING) if model.simulated else (RESEARCH_USE_ONLY,),
+        notes=(_input_check(domain), *radiograph.notes, *classifier.notes, *notes, *notes_on(quality)),
+        statements=_statements(domain, model.simulated),
         provenance=Provenance(versions(), classifier.device.type, classifier.precision, started, seconds),
     )
+
+
+def _input_check(domain: Domain | None) -> Note:
+    if domain is None:
+        return Note(
+            "input-unchecked", "info", "This model brings no input check, so it is not known whether the image suits it."
+        )
+    return Note(f"input-{domain.level}", "info" if domain.level == "in" else "warning", domain.sentence)
+
+
+def _statements(domain: Domain | None, simulated: bool) -> tuple[str, ...]:
+    """What must be read before the answer, the image's own first."""
+    doubt = (domain.sentence,) if domain is not None and domain.level != "in" else ()
+    return (*doubt, RESEARCH_USE_ONLY, *((SIMULATED_TRAINING,) if simulated else ()))
 
 
 def make_coverer(radiograph: Radiograph, masks: BoneMasks, request: AnalysisRequest) -> Coverer:
@@ -226,7 +247,7 @@ def _subjects(masks: BoneMasks, found: tuple[str, ...]) -> list[tuple[EffectOf, 
     return subjects + [("bone", name, frozenset({name})) for name in found]
 
 
-def _summaries(radiograph: Radiograph, masks: BoneMasks) -> tuple[BoneSummary, ...]:
+def _summaries(radiograph: Radiograph, masks: BoneMasks, quality: Mapping[str, MaskQuality]) -> tuple[BoneSummary, ...]:
     spacing = radiograph.spacing_mm
     pixel_mm2 = None if spacing is None else spacing[0] * spacing[1]
     areas = masks.areas()
@@ -237,6 +258,11 @@ def _summaries(radiograph: Radiograph, masks: BoneMasks) -> tuple[BoneSummary, .
             bone.side,
             areas[bone.name],
             None if pixel_mm2 is None else round(areas[bone.name] * pixel_mm2, 3),
+            quality[bone.name].confidence,
+            quality[bone.name].marks,
+            quality[bone.name].numbering_uncertain,
+            quality[bone.name].trust,
+            quality[bone.name].edited,
         )
         for bone in (masks.site.by_name[name] for name in masks.names)
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from OsteoScreenLib.bones.quality import Mark
 from OsteoScreenLib.bones.vocabulary import Site
 from OsteoScreenLib.classifier.prediction import CLASSES, TARGETS, OperatingPoints, Prediction
 from OsteoScreenLib.explain.covering import Mode
@@ -14,7 +15,8 @@ from OsteoScreenLib.explain.saliency import SaliencyMap
 from OsteoScreenLib.radiograph.radiograph import Note, Placement, Radiograph, Source, SpacingSource
 
 __all__ = [
-    "CLASSES", "RESEARCH_USE_ONLY", "SIMULATED_TRAINING", "TARGETS", "Analysis", "AnalysisRequest", "BoneEffect", "BoneSummary",
+    "CLASSES", "RESEARCH_USE_ONLY", "SIMULATED_TRAINING", "TARGETS", "AbsentBone", "Analysis", "AnalysisRequest", "BoneEffect",
+    "BoneSummary",
     "Covering", "ModelFacts", "OperatingPoints", "Prediction", "Provenance", "RadiographFacts", "SaliencyMap",
 ]  # fmt: skip
 
@@ -99,13 +101,29 @@ class Covering:
 
 @dataclass(frozen=True)
 class BoneSummary:
-    """One bone that was found: area_px pixels; area_mm2 where the spacing is known (see `RadiographFacts.spacing_source`)."""
+    """One bone that was found: area_px pixels; area_mm2 where the spacing is known (see `RadiographFacts.spacing_source`).
+
+    confidence, remarks, numbering_uncertain, trust, edited : see `bones.quality.MaskQuality`.
+    """
 
     name: str
     group: str
     side: str
     area_px: int
     area_mm2: float | None
+    confidence: float | None = None
+    remarks: tuple[Mark, ...] = ()
+    numbering_uncertain: bool = False
+    trust: str = ""
+    edited: bool = False
+
+
+@dataclass(frozen=True)
+class AbsentBone:
+    """One bone without a mask about which something is to be said: it should be in the picture, or was drawn and left out."""
+
+    name: str
+    remarks: tuple[Mark, ...]
 
 
 @dataclass(frozen=True)
@@ -162,7 +180,7 @@ class Analysis:
     """One radiograph's whole answer.
 
     prediction : on the untouched radiograph. target_probability : of the request's target there.
-    bones, site, segmenter : the bones found and what drew them. statements : sentences that must stand beside the answer.
+    bones, site, segmenter : the bones found and what drew them. absent : bones without a mask that are to be spoken of. statements : sentences that must stand beside the answer.
     """
 
     request: AnalysisRequest
@@ -178,6 +196,7 @@ class Analysis:
     notes: tuple[Note, ...]
     statements: tuple[str, ...]
     provenance: Provenance
+    absent: tuple[AbsentBone, ...] = ()
 
     def to_json(self) -> str:
         """The analysis as JSON text, valid under the published schema (`Resources/Schemas/analysis.schema.json`)."""

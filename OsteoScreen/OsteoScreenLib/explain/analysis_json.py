@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import PurePath
 from typing import Any
 
-from OsteoScreenLib.explain.analysis import Analysis, Covering, Prediction, RadiographFacts, SaliencyMap
+from OsteoScreenLib.explain.analysis import Analysis, BoneSummary, Covering, Prediction, RadiographFacts, SaliencyMap
 
 SCHEMA = "urn:osteoscreen:schema:analysis:1"
 
@@ -49,10 +50,8 @@ def to_table(analysis: Analysis) -> dict[str, Any]:
         "bones": {
             "site": analysis.site.name if analysis.site is not None else None,
             "segmenter": analysis.segmenter,
-            "found": [
-                {"name": bone.name, "group": bone.group, "side": bone.side, "area_px": bone.area_px, "area_mm2": bone.area_mm2}
-                for bone in analysis.bones
-            ],
+            "found": [_bone(bone) for bone in analysis.bones],
+            "absent": [{"name": bone.name, "remarks": [mark.code for mark in bone.remarks]} for bone in analysis.absent],
         },
         "covering": None if analysis.covering is None else _covering(analysis.covering),
         "notes": [{"code": note.code, "severity": note.severity, "text": note.text} for note in analysis.notes],
@@ -90,11 +89,26 @@ def _radiograph(facts: RadiographFacts) -> dict[str, Any]:
     }
 
 
+def _bone(bone: BoneSummary) -> dict[str, Any]:
+    return {
+        "name": bone.name,
+        "group": bone.group,
+        "side": bone.side,
+        "area_px": bone.area_px,
+        "area_mm2": bone.area_mm2,
+        "confidence": bone.confidence,
+        "remarks": [*(mark.code for mark in bone.remarks), *(["edited"] if bone.edited else [])],
+        "numbering_uncertain": bone.numbering_uncertain,
+        "trust": bone.trust or None,
+    }
+
+
 def _prediction(prediction: Prediction) -> dict[str, Any]:
     return {
         "probabilities": dict(prediction.probabilities),
         "low_bone_mass_probability": prediction.low_bone_mass,
         "decision": prediction.decision,
+        "domain": None if prediction.domain is None else asdict(prediction.domain),
         "operating_points": {
             "osteoporosis": prediction.operating_points.osteoporosis,
             "low_bone_mass": prediction.operating_points.low_bone_mass,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from OsteoScreenLib.bones.masks import BoneMasks
+from OsteoScreenLib.bones.masks import BoneMasks, MaskFacts
 from OsteoScreenLib.bones.vocabulary import SITES
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.explain.analysis import RadiographFacts
@@ -17,6 +17,7 @@ from OsteoScreenLib.radiograph.radiograph import Note, Placement, Radiograph, So
 
 Values = dict[str, Any]
 _SALIENCY_MATRICES = ("grid_to_radiograph", "input_to_radiograph")
+_MASK_FACTS = ("confidence", "left_out", "trust")
 _SALIENCY_WORDS = ("target", "score", "method", "layer")
 
 
@@ -70,7 +71,7 @@ def notes_from_values(values: Iterable[Mapping[str, Any]]) -> tuple[Note, ...]:
 def masks_to_values(masks: BoneMasks) -> Values:
     """All of the masks but their layers, which travel as an array."""
     table = {name: [layer, label] for name, (layer, label) in masks.table.items()}
-    return {"table": table, "method": masks.method, "site": masks.site.name}
+    return {"table": table, "method": masks.method, "site": masks.site.name, "facts": mask_facts_to_values(masks.facts)}
 
 
 def masks_from_values(values: Mapping[str, Any], layers: np.ndarray) -> BoneMasks:
@@ -79,9 +80,27 @@ def masks_from_values(values: Mapping[str, Any], layers: np.ndarray) -> BoneMask
         table = {str(name): (int(layer), int(label)) for name, (layer, label) in values["table"].items()}
         if any(not 0 <= layer < len(layers) for layer, _ in table.values()):
             raise ValueError("a bone names a layer that is not there")
-        return BoneMasks(layers, table, SITES[values["site"]], str(values["method"]))
+        facts = mask_facts_from_values(values.get("facts"))
+        return BoneMasks(layers, table, SITES[values["site"]], str(values["method"]), facts)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError("The bone masks are incomplete; analyse the image again.", code="held-case") from error
+
+
+def mask_facts_to_values(facts: MaskFacts) -> Values:
+    """What is known of masks besides their pixels, as JSON values."""
+    return {**{name: dict(getattr(facts, name)) for name in _MASK_FACTS}, "edited": sorted(facts.edited)}
+
+
+def mask_facts_from_values(values: Mapping[str, Any] | None) -> MaskFacts:
+    """The other way; None is nothing known. Raises `ValueError`, `KeyError` or `AttributeError` when the values are damaged."""
+    if values is None:
+        return MaskFacts()
+    return MaskFacts(
+        {str(name): float(value) for name, value in values["confidence"].items()},
+        {str(name): str(why) for name, why in values["left_out"].items()},
+        {str(name): str(level) for name, level in values["trust"].items()},
+        frozenset(map(str, values["edited"])),
+    )
 
 
 def saliency_to_values(saliency: SaliencyMap | None) -> tuple[Values | None, dict[str, np.ndarray]]:

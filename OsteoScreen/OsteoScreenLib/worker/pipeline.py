@@ -97,6 +97,7 @@ class Pipeline:
 
     def segment(self, request: Message, progress: Progress) -> Answer:
         """Body: `path`, `out`, `next` and the options of `ReadingOptions`. Writes masks.seg.nrrd and overlay.png."""
+        from OsteoScreenLib.bones.quality import assess, notes_on
         from OsteoScreenLib.exchange.results import write_segmentation
 
         options = options_from(ReadingOptions, request.body)
@@ -104,6 +105,8 @@ class Pipeline:
         clock = Clock()
         radiograph, masks = self._intake.read_and_draw(request, options, progress, clock)
         self._intake.read_ahead(request, "next", options)
+        quality = assess(masks)
+        radiograph = radiograph.with_notes(*notes_on(quality))
         progress("write", 0.7, "Writing the results")
         with self._guard_writing:
             prepare_folder(out)
@@ -111,6 +114,8 @@ class Pipeline:
         clock.lap("write")
         body = {
             "bones": list(masks.names),
+            "confidence": dict(masks.facts.confidence),
+            "remarks": {name: list(one.codes) for name, one in quality.items() if one.marks},
             "method": masks.method,
             "notes": [asdict(note) for note in radiograph.notes],
             "files": {name: str(path) for name, path in files.items()},
@@ -143,6 +148,7 @@ class Pipeline:
         body = {
             "decision": prediction.decision,
             "probabilities": dict(prediction.probabilities),
+            "domain": None if prediction.domain is None else asdict(prediction.domain),
             "target": options.target,
             "model": analysis.model.id,
             "notice": banner(analysis.model.simulated_training),

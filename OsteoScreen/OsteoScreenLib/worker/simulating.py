@@ -27,7 +27,7 @@ def simulate(request: Message, progress: Progress, guard_writing: AbstractContex
     if missing:
         raise InputError(
             f"The simulator needs Python packages that are not installed: {', '.join(missing)}; install them with "
-            f"pip install {' '.join(missing)} (in 3D Slicer: slicer.util.pip_install('{' '.join(missing)}') in its Python console).",
+            f"pip install {' '.join(missing)} (PythonSlicer -m pip install … for 3D Slicer).",
             code="simulator-packages",
         )
     from OsteoScreenLib.simulate.labels import check_names

@@ -173,7 +173,8 @@ class Table:
                 raise
             classifier = self._models.classifier(options.model, "auto", "auto")
         # An analysis adds these remarks of its own once more.
-        kept = (note for note in radiograph.notes if note not in classifier.notes and note.code != "empty-heatmap")
+        own = {"empty-heatmap", "masks-implausible", "input-in", "input-borderline", "input-out", "input-unchecked"}
+        kept = (note for note in radiograph.notes if note not in classifier.notes and note.code not in own)
         radiograph = replace(radiograph, notes=tuple(kept))
         untouched = next(iter(classifier.predict_stream([radiograph.pixels])))
         self._case = HeldCase(token, radiograph, masks, classifier)
