@@ -7,8 +7,20 @@ import pytest
 
 pytest.importorskip("torch")
 
-from OsteoScreenLib.study.classifier_figures import best_temperature, classifier_figures, softmax, youden
-from OsteoScreenLib.study.density import class_of, density_of, random_t_score
+from OsteoScreenLib.simulate.bone_loss import DensityLine
+from OsteoScreenLib.study.classifier_figures import (
+    Interval,
+    LeftOut,
+    Measured,
+    auc_interval,
+    best_temperature,
+    classifier_figures,
+    keep_figures,
+    kept_figures,
+    softmax,
+    youden,
+)
+from OsteoScreenLib.study.density import class_of, density_at, random_t_score
 
 
 @pytest.mark.parametrize(("t_score", "label"), [(1.0, 0), (-1.0, 0), (-1.01, 1), (-2.49, 1), (-2.5, 2), (-4.0, 2)])
@@ -23,7 +35,8 @@ def test_random_t_scores_stay_in_their_class():
 
 
 def test_less_density_at_lower_t_scores():
-    thick, thin = (density_of(t, np.random.default_rng(0)) for t in (0.0, -3.0))
+    line = DensityLine(-0.5, -1.5)
+    thick, thin = (density_at(t, line, np.random.default_rng(0)) for t in (0.0, -3.0))
     assert thin.trabecular < thick.trabecular and thin.cortical < thick.cortical
     assert 1 - thin.trabecular / thick.trabecular > 1 - thin.cortical / thick.cortical
 
@@ -60,3 +73,24 @@ def test_within_bodies_forgives_what_bodies_differ_in():
     probabilities = np.stack([1 - worst, np.zeros(20), worst], axis=1)
     figures = classifier_figures(probabilities, labels, bodies, (0.5, 0.5))
     assert figures.osteoporosis_within == 1 and figures.osteoporosis < 0.7
+
+
+def test_intervals_hold_the_value_and_widen_when_clusters_agree():
+    rng = np.random.default_rng(0)
+    positive = np.arange(400) % 2 == 1
+    scores = positive + rng.normal(0, 1.5, 400)
+    alone = auc_interval(scores, positive, np.arange(400))
+    assert alone.low < alone.value < alone.high and alone.excludes_chance
+    shared = rng.normal(0, 3, 10)[np.arange(400) // 40]
+    wide = auc_interval(scores + shared, positive, np.arange(400) // 40)
+    assert wide.high - wide.low > 0
+    chance = auc_interval(rng.normal(size=400), positive, np.arange(400))
+    assert not chance.excludes_chance
+
+
+def test_figures_of_runs_without_a_source_come_back(tmp_path):
+    labels = np.tile([0, 1, 2], 8)
+    figures = classifier_figures(np.eye(3)[labels], labels, np.arange(24) // 3, (0.5, 0.5))
+    row = Measured("untouched", 24, 8, Interval(0.9, 0.8, 0.95), Interval(0.85, 0.7, 0.9))
+    keep_figures(tmp_path, "lidc2", 130, figures, (row, row))
+    assert kept_figures(tmp_path) == (LeftOut("lidc2", 130, 1.0, (row, row)),)

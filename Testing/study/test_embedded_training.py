@@ -74,16 +74,16 @@ def bodies(count: int = 3, size: int = 72) -> Bodies:
 
 
 def test_dense_bone_stands_out_more_than_thin_bone():
-    paths = bodies(1).paths_mm(0)
     contrasts = []
     for t_score in (1.0, -4.0):
-        images = [develop(paths, t_score, np.random.default_rng(seed), 72, still=True) for seed in range(6)]
+        images = [develop(bodies(1), 0, t_score, np.random.default_rng(seed), 72, still=True) for seed in range(6)]
         contrasts.append(np.mean([image[14:50:6, 46:58].mean() - image[17:50:6, 46:58].mean() for image in images]))
     assert contrasts[0] > 1.5 * contrasts[1] > 0
 
 
 def test_a_body_comes_in_every_class():
-    images, scores = next(triplets(bodies(1), np.random.default_rng(0), 64))
+    drawn = next(triplets(bodies(1), np.random.default_rng(0), 64))
+    images, scores = drawn.images, drawn.t_scores
     assert scores[0] >= -1 > scores[1] > -2.5 >= scores[2]
     assert all(max(image.shape) == 64 and image.min() >= 0 and image.max() <= 1 for image in images)
 

@@ -30,8 +30,26 @@ MATERIALS: dict[str, Material] = {
         1.10, (("H", 0.096), ("C", 0.099), ("N", 0.022), ("O", 0.744), ("Na", 0.005), ("P", 0.022), ("S", 0.009))
     ),
     "calcified cartilage": Material(1.30, (("H", 0.08), ("C", 0.10), ("N", 0.022), ("O", 0.65), ("P", 0.05), ("Ca", 0.10))),
+    "hydroxyapatite": Material(3.16, (("H", 0.002), ("O", 0.414), ("P", 0.185), ("Ca", 0.399))),
     "aluminium": Material(2.70, (("Al", 1.0),)),
 }
+
+
+# Thickness of the cortex by bone group, millimetres: what cortices of ribs, vertebrae and long bones measure about.
+CORTEX_MM = {
+    "Spine": 0.9,
+    "Right ribs": 0.9,
+    "Left ribs": 0.9,
+    "Clavicles": 1.6,
+    "Scapulae": 1.0,
+    "Sternum": 0.9,
+    "Humeri": 2.6,
+}
+
+
+def density_of_material(name: str) -> float:
+    """g/cm³."""
+    return MATERIALS[name].density
 
 
 @lru_cache(maxsize=4096)

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
 from OsteoScreenLib.simulate.materials import attenuation_per_mm
 from OsteoScreenLib.simulate.thorax import GROUPS
+
+_GROUP_OF = {name: bone.group for name, bone in CHEST_FRONTAL.by_name.items()}
 
 
 @dataclass(frozen=True)
@@ -24,12 +27,18 @@ class Density:
     """Bone density of a body, relative to a healthy young adult.
 
     trabecular : of the spongiosa's mineral, 1 = full, 0 = marrow only. cortical : of the cortex's thickness.
-    by_group : a further factor on both for single bone groups.
+    by_group, by_bone : further factors on both for bone groups and for single bones.
     """
 
     trabecular: float = 1.0
     cortical: float = 1.0
     by_group: Mapping[str, float] = field(default_factory=dict)
+    by_bone: Mapping[str, float] = field(default_factory=dict)
+
+    def factors(self, bone: str, group: str = "Spine") -> tuple[float, float]:
+        """(trabecular, cortical) of one bone, between 0 and 2."""
+        own = self.by_group.get(group, 1.0) * self.by_bone.get(bone, 1.0)
+        return min(max(self.trabecular * own, 0.0), 2.0), min(max(self.cortical * own, 0.0), 2.0)
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,8 @@ def tissues(paths_mm: Mapping[str, np.ndarray], density: Density, exposure: Expo
     air = paths_mm["airway"] + paths_mm["gas"]
     vessels = paths_mm.get("vessels", np.float32(0))
     lung = np.maximum(paths_mm["lungs"] - vessels, 0)
-    bone = sum((paths_mm[group] for group in GROUPS), np.zeros_like(lung))
+    apart = [name.removeprefix("bone ") for name in paths_mm if name.startswith("bone ") and not name.endswith(" core")]
+    bone = sum((paths_mm[name] for name in (*GROUPS, *(f"bone {one}" for one in apart))), np.zeros_like(lung))
     soft = np.maximum(paths_mm["body"] + 0.5 * paths_mm["breasts"] - lung - air - bone - paths_mm["cartilage"], 0)
     made = {
         "soft tissue": soft * (1 - exposure.fat_share),
@@ -78,16 +88,25 @@ def tissues(paths_mm: Mapping[str, np.ndarray], density: Density, exposure: Expo
         "spongiosa": np.zeros_like(lung),
         "marrow": np.zeros_like(lung),
     }
-    for group in GROUPS:
-        factor = density.by_group.get(group, 1.0)
-        core = paths_mm[f"{group} core"]
-        cortex = np.maximum(paths_mm[group] - core, 0)
-        thickness, mineral = np.clip(density.cortical * factor, 0, 2), np.clip(density.trabecular * factor, 0, 2)
-        made["cortical bone"] += cortex * thickness
-        made["spongiosa"] += core * mineral
-        # What thins is replaced by marrow; a factor above one thickens the bone instead.
-        made["marrow"] += cortex * max(0.0, 1 - thickness) + core * max(0.0, 1 - mineral)
+    each = [(group, density.factors("", group)) for group in GROUPS]
+    each += [(f"bone {name}", density.factors(name, _GROUP_OF.get(name, "Spine"))) for name in apart]
+    for path, factors in each:
+        for name, length in bone_materials(paths_mm[path], paths_mm[f"{path} core"], *factors).items():
+            made[name] += length
     return made
+
+
+def bone_materials(whole: np.ndarray, core: np.ndarray, trabecular: float, cortical: float) -> dict[str, np.ndarray]:
+    """Path lengths of a bone and of what lies inside its cortex → path lengths of its materials, millimetres.
+
+    What thins is replaced by marrow; a factor above one thickens the bone instead.
+    """
+    cortex = np.maximum(whole - core, 0)
+    return {
+        "cortical bone": cortex * np.float32(cortical),
+        "spongiosa": core * np.float32(trabecular),
+        "marrow": cortex * np.float32(max(0.0, 1 - cortical)) + core * np.float32(max(0.0, 1 - trabecular)),
+    }
 
 
 def detector_signal(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from OsteoScreenLib.simulate.registration import carry, lungs_and_bones
 from OsteoScreenLib.simulate.surfaces import trunk, vessels_of
 from OsteoScreenLib.simulate.thorax_ct import Labels, Scan, ThoraxParts, _on, parts_of, read_labels, read_scan
 
-RECIPE = 3  # raised when surfaces come out differently, so that an older cache is not taken for this one's
+RECIPE = 4  # raised when surfaces come out differently, so that an older cache is not taken for this one's
 _CT_ENDINGS = (".nrrd", ".nii.gz", ".nii", ".mha")
 
 
@@ -97,11 +97,17 @@ def load_anatomies(sources: Sources, cache: Path | None = None, leave_out: str =
     if path is not None and path.is_file():
         anatomies = _read(path)
     else:
-        anatomies = _build(sources)
+        anatomies = with_others(_build(sources))
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             _write(path, anatomies)
-    return with_others(tuple(one for one in anatomies if one.name != leave_out and only in ("", one.name)))
+    used = [one.name != leave_out and only in ("", one.name) for one in anatomies]
+    kept = []
+    for number, one in enumerate(anatomies):
+        among = [place for place in range(len(anatomies)) if place != number]
+        others = tuple(other for place, other in zip(among, one.others, strict=True) if used[place])
+        kept += [replace(one, others=others)] if used[number] else []
+    return tuple(kept)
 
 
 def _build(sources: Sources) -> tuple[Anatomy, ...]:
@@ -157,6 +163,8 @@ def _write(path: Path, anatomies: tuple[Anatomy, ...]) -> None:
             for name, mesh in meshes.items():
                 arrays[f"{number}|{kind}|{name}|vertices"] = mesh.vertices.astype(np.float32)
                 arrays[f"{number}|{kind}|{name}|faces"] = mesh.faces.astype(np.int32)
+        for place, other in enumerate(one.others):
+            arrays |= {f"{number}|other|{place}|{name}": vertices.astype(np.float32) for name, vertices in other.items()}
 
     def write(temporary: Path) -> None:
         with open(temporary, "wb") as stream:
@@ -170,15 +178,26 @@ def _read(path: Path) -> tuple[Anatomy, ...]:
         with np.load(path, allow_pickle=False) as stored:
             names = [str(name) for name in stored["names"]]
             parts: list[dict[str, dict[str, Mesh]]] = [{kind: {} for kind in (*_KINDS, "body")} for _ in names]
+            others: list[dict[int, dict[str, np.ndarray]]] = [{} for _ in names]
             for key in stored.files:
+                if "|other|" in key:
+                    number, _, place, name = key.split("|")
+                    others[int(number)].setdefault(int(place), {})[name] = stored[key].astype(np.float64)
                 if not key.endswith("|vertices"):
                     continue
                 number, kind, name, _ = key.split("|")
                 faces = stored[f"{number}|{kind}|{name}|faces"].astype(np.int64)
                 parts[int(number)][kind][name] = Mesh(stored[key].astype(np.float64), faces)
         return tuple(
-            Anatomy(name, held["bones"], held["cartilages"], held["organs"], held["body"]["body"])
-            for name, held in zip(names, parts, strict=True)
+            Anatomy(
+                name,
+                held["bones"],
+                held["cartilages"],
+                held["organs"],
+                held["body"]["body"],
+                tuple(warped[place] for place in sorted(warped)),
+            )
+            for name, held, warped in zip(names, parts, others, strict=True)
         )
     except (OSError, ValueError, KeyError) as error:
         raise InputError(

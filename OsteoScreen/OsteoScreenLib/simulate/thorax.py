@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
 from OsteoScreenLib.simulate.anatomy import GIRDLE, Anatomy
 from OsteoScreenLib.simulate.labels import SIDES
+from OsteoScreenLib.simulate.materials import CORTEX_MM
 from OsteoScreenLib.simulate.meshes import Mesh, ellipsoid, joined, tapered_tube
 from OsteoScreenLib.simulate.posing import pose_girdle, random_breath, random_pose, random_shape
 from OsteoScreenLib.simulate.projection import Geometry, project
@@ -17,15 +19,6 @@ BONES = tuple(CHEST_FRONTAL.by_name)
 AUXILIARY = ("right lung", "left lung", "heart")
 STRUCTURES = BONES + AUXILIARY
 GROUPS = tuple(CHEST_FRONTAL.groups)
-_CORTEX_MM = {
-    "Spine": 0.9,
-    "Right ribs": 0.9,
-    "Left ribs": 0.9,
-    "Clavicles": 1.6,
-    "Scapulae": 1.0,
-    "Sternum": 0.9,
-    "Humeri": 2.6,
-}
 _LEAST_MM = 0.4  # a bone's mask leaves out rays that only graze it
 _LEAST_LUNG_MM = 30.0  # readers call lung what looks dark, not the thin recesses behind the domes of the diaphragm
 
@@ -37,13 +30,14 @@ class View:
     paths_mm : name → float32 (rows, columns): "body", "lungs" (vessels included), "vessels", "airway", "gas", "breasts", "cartilage", and for each bone group
         "<group>" (whole bone) and "<group> core" (inside its cortex).
     masks : bool (structures, rows, columns) in the order of `STRUCTURES`.
-    geometry : how it was projected. anatomy : which template.
+    geometry : how it was projected. anatomy : which template. density_line : of the body, where it was measured.
     """
 
     paths_mm: dict[str, np.ndarray]
     masks: np.ndarray
     geometry: Geometry
     anatomy: str
+    density_line: tuple[float, float] | None = None
 
 
 PATH_NAMES = (
@@ -157,20 +151,28 @@ def random_geometry(rng: np.random.Generator, parts: dict[str, Mesh], upright: b
     )
 
 
-def project_chest(parts: dict[str, Mesh], geometry: Geometry, anatomy: str = "") -> View:
-    """Path lengths and masks of one body in one geometry. A bone that is not among the parts has an empty mask."""
+def project_chest(parts: dict[str, Mesh], geometry: Geometry, anatomy: str = "", apart: Collection[str] = ()) -> View:
+    """Path lengths and masks of one body in one geometry. A bone that is not among the parts has an empty mask.
+
+    apart : bones whose paths stand alone as "bone NAME" and "bone NAME core" and are not in their group's, so that their density
+    can differ from it (`Density.by_bone`).
+    """
     import cv2
 
     own = dict(parts)
     groups = {name: bone.group for name, bone in CHEST_FRONTAL.by_name.items() if name in own}
     neighbours = {name: "Spine" for name in own if len(name) == 2 and name not in groups}
-    cores = {f"{name} core": own[name].inset(_CORTEX_MM[group]) for name, group in {**groups, **neighbours}.items()}
+    cores = {f"{name} core": own[name].inset(CORTEX_MM[group]) for name, group in {**groups, **neighbours}.items()}
     paths = project({**own, **cores}, geometry)
     zero = np.zeros((geometry.rows, geometry.columns), np.float32)
     maps = {name: zero.copy() for name in PATH_NAMES}
     for name, group in {**groups, **neighbours}.items():
-        maps[group] += paths[name]
-        maps[f"{group} core"] += np.minimum(paths[f"{name} core"], paths[name])
+        whole, core = paths[name], np.minimum(paths[f"{name} core"], paths[name])
+        if name in apart:
+            maps[f"bone {name}"], maps[f"bone {name} core"] = whole, core
+        else:
+            maps[group] += whole
+            maps[f"{group} core"] += core
     maps["lungs"] = paths["right lung"] + paths["left lung"]
     maps["vessels"] = np.minimum(paths.get("vessels", zero), maps["lungs"])
     maps["airway"], maps["gas"] = paths["airway"], paths.get("gas", zero)
@@ -186,8 +188,13 @@ def project_chest(parts: dict[str, Mesh], geometry: Geometry, anatomy: str = "")
 
 
 def random_view(rng: np.random.Generator, anatomies: tuple[Anatomy, ...], size: int = 288) -> View:
-    """A random chest in a random geometry: two thirds PA upright, one third AP."""
+    """A random chest in a random geometry."""
+    parts, anatomy, upright = random_body(rng, anatomies)
+    return project_chest(parts, random_geometry(rng, parts, upright, size), anatomy)
+
+
+def random_body(rng: np.random.Generator, anatomies: tuple[Anatomy, ...]) -> tuple[dict[str, Mesh], str, bool]:
+    """A random body of a random anatomy: its parts, the anatomy's name, and whether it stands upright (two thirds do, PA)."""
     anatomy = anatomies[int(rng.integers(len(anatomies)))]
     upright = bool(rng.random() < 0.67)
-    parts = random_parts(rng, anatomy, upright)
-    return project_chest(parts, random_geometry(rng, parts, upright, size), anatomy.name)
+    return random_parts(rng, anatomy, upright), anatomy.name, upright

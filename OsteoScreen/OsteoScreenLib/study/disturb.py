@@ -25,29 +25,66 @@ class Framing:
     bend: float = 0.025
 
 
-def reframe(image: np.ndarray, rng: np.random.Generator, framing: Framing, size: int) -> np.ndarray:
-    """Crop or widen, shift, tilt, stretch and bend; the longer side of the result is `size`."""
+@dataclass(frozen=True)
+class Frame:
+    """Where each pixel of a newly framed image comes from.
+
+    map_x, map_y : float32 (rows, columns), source pixels. outside : grey value beyond the image, None repeats its edge.
+    """
+
+    map_x: np.ndarray
+    map_y: np.ndarray
+    outside: float | None
+
+    def apply(self, image: np.ndarray) -> np.ndarray:
+        """The image framed anew."""
+        import cv2
+
+        if self.outside is None:
+            framed = cv2.remap(image, self.map_x, self.map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        else:
+            framed = cv2.remap(
+                image, self.map_x, self.map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=self.outside
+            )
+        return np.clip(framed, 0, 1)
+
+    def apply_to_mask(self, mask: np.ndarray) -> np.ndarray:
+        """A mask (rows, columns) framed in the same way, bool; nothing lies beyond the image."""
+        import cv2
+
+        framed = cv2.remap(mask.astype(np.float32), self.map_x, self.map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        inside: np.ndarray = framed > 0.5
+        return inside
+
+
+def random_frame(shape: tuple[int, int], rng: np.random.Generator, framing: Framing, size: int) -> Frame:
+    """Crop or widen, shift, tilt, stretch and bend an image of `shape`; the longer side of the result is `size`."""
     import cv2
 
-    aspect = float(np.exp(rng.uniform(*np.log(framing.aspect)))) * image.shape[1] / image.shape[0]
+    pixels = shape[0] * shape[1]
+    aspect = float(np.exp(rng.uniform(*np.log(framing.aspect)))) * shape[1] / shape[0]
     rows, columns = (size, max(8, round(size * aspect))) if aspect < 1 else (max(8, round(size / aspect)), size)
     zoom = float(np.exp(rng.uniform(*np.log(framing.zoom))))
     angle = np.radians(rng.normal(0, framing.degrees / 2))
-    scale = float(np.sqrt(image.size / (rows * columns))) / zoom
+    scale = float(np.sqrt(pixels / (rows * columns))) / zoom
     along, across = scale * np.exp(rng.uniform(-framing.stretch, framing.stretch, 2))
     y, x = np.mgrid[:rows, :columns].astype(np.float32)
     y, x = (y - (rows - 1) / 2) * along, (x - (columns - 1) / 2) * across
-    shift = rng.normal(0, framing.shift / 2, 2) * image.shape
-    map_y = (np.cos(angle) * y + np.sin(angle) * x + (image.shape[0] - 1) / 2 + shift[0]).astype(np.float32)
-    map_x = (-np.sin(angle) * y + np.cos(angle) * x + (image.shape[1] - 1) / 2 + shift[1]).astype(np.float32)
+    shift = rng.normal(0, framing.shift / 2, 2) * shape
+    map_y = (np.cos(angle) * y + np.sin(angle) * x + (shape[0] - 1) / 2 + shift[0]).astype(np.float32)
+    map_x = (-np.sin(angle) * y + np.cos(angle) * x + (shape[1] - 1) / 2 + shift[1]).astype(np.float32)
     if framing.bend:
-        knots = rng.normal(0, framing.bend * max(image.shape), (2, 4, 4)).astype(np.float32)
+        knots = rng.normal(0, framing.bend * max(shape), (2, 4, 4)).astype(np.float32)
         map_y += cv2.resize(knots[0], (columns, rows), interpolation=cv2.INTER_CUBIC)
         map_x += cv2.resize(knots[1], (columns, rows), interpolation=cv2.INTER_CUBIC)
-    if rng.random() < 0.6:
-        return np.clip(cv2.remap(image, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), 0, 1)
-    outside = float(rng.choice(np.array([0.0, 0.0, rng.random(), 1.0])))
-    return np.clip(cv2.remap(image, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=outside), 0, 1)
+    repeated = rng.random() < 0.6
+    outside = None if repeated else float(rng.choice(np.array([0.0, 0.0, rng.random(), 1.0])))
+    return Frame(map_x, map_y, outside)
+
+
+def reframe(image: np.ndarray, rng: np.random.Generator, framing: Framing, size: int) -> np.ndarray:
+    """Crop or widen, shift, tilt, stretch and bend; the longer side of the result is `size`."""
+    return random_frame((image.shape[0], image.shape[1]), rng, framing, size).apply(image)
 
 
 def tone(image: np.ndarray, rng: np.random.Generator, strength: float = 1.0) -> np.ndarray:

@@ -12,9 +12,9 @@ from OsteoScreenLib.files import write_atomically
 from OsteoScreenLib.simulate.meshes import read_skeleton
 from OsteoScreenLib.simulate.projection import Direction
 from OsteoScreenLib.simulate.sources import load_anatomies, sources_in
-from OsteoScreenLib.simulate.thorax import project_chest, random_geometry, random_parts
+from OsteoScreenLib.simulate.thorax import PATH_NAMES, project_chest, random_geometry, random_parts
 from OsteoScreenLib.study.bone_views import REGIONS, bone_view
-from OsteoScreenLib.study.density_views import develop, load_bodies
+from OsteoScreenLib.study.density_views import Bodies, develop, load_bodies
 from OsteoScreenLib.study.drawn_chest import drawn_chest
 from OsteoScreenLib.study.other_views import Body, body_from_ct, ct_slice, frontal, sideways
 from OsteoScreenLib.study.unlike import program_made
@@ -114,9 +114,8 @@ def posed_bank(views: list[Path], skeleton: Path, thorax_ct: Path, count: int, s
     bodies = load_bodies(views, SIZE)
     images = []
     for index in range(len(views)):
-        paths = bodies.paths_mm(index)
         for _ in range(3):
-            images.append(("chest posed", develop(paths, rng.uniform(-4.5, 1.5), rng, SIZE, still=True)))
+            images.append(("chest posed", develop(bodies, index, rng.uniform(-4.5, 1.5), rng, SIZE, still=True)))
     anatomies = load_anatomies(sources_in(skeleton, thorax_ct), views[0].parent.parent / "anatomies")
     for index in range(count):
         anatomy = anatomies[int(rng.integers(len(anatomies)))]
@@ -133,6 +132,7 @@ def posed_bank(views: list[Path], skeleton: Path, thorax_ct: Path, count: int, s
             side: Direction = "LEFT LATERAL" if rng.random() < 0.5 else "RIGHT LATERAL"
             geometry = replace(geometry, direction=side)
         paths = project_chest(parts, geometry).paths_mm
+        body = Bodies((np.stack([paths[name] for name in PATH_NAMES]).astype(np.float16),), PATH_NAMES)
         for _ in range(2):
-            images.append((f"sideways posed {kind}", develop(paths, rng.uniform(-4.5, 1.5), rng, SIZE, still=True)))
+            images.append((f"sideways posed {kind}", develop(body, 0, rng.uniform(-4.5, 1.5), rng, SIZE, still=True)))
     return Bank(tuple(_as_bytes(image) for _, image in images), tuple(kind for kind, _ in images))

@@ -11,12 +11,13 @@ import numpy as np
 
 from OsteoScreenLib.files import write_bytes, write_text
 from OsteoScreenLib.simulate.anatomy import Anatomy
+from OsteoScreenLib.simulate.bone_loss import DensityLine
 from OsteoScreenLib.simulate.meshes import Mesh
 from OsteoScreenLib.simulate.projection import Geometry
 from OsteoScreenLib.simulate.render import Exposure, detector_signal, grey
 from OsteoScreenLib.simulate.sources import load_anatomies, sources_in
 from OsteoScreenLib.simulate.thorax import project_chest, random_geometry, random_parts
-from OsteoScreenLib.study.density import density_of
+from OsteoScreenLib.study.density import density_at
 from OsteoScreenLib.study.unlike import spectral_noise
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def sample_pixels(anatomy: Anatomy, sample: Sample, seed: int, size: int) -> tup
     # Vessels and airways are not modelled one by one: the lungs get a cloudy texture of soft tissue instead.
     clouds = spectral_noise(rng, (size, size), 1.3) - np.float32(0.5)
     paths["lungs"] = paths["lungs"] * (1 + np.float32(0.22) * clouds)
-    signal = detector_signal(paths, density_of(sample.t_score, rng), Exposure(quanta=1.5e5), rng)
+    signal = detector_signal(paths, density_at(sample.t_score, DensityLine.of(parts), rng), Exposure(quanta=1.5e5), rng)
     # Developed in the middle of what the embedded classifier was trained on, without a console's processing.
     return grey(signal, 0.6, 99.5), geometry
 
@@ -86,6 +87,7 @@ def sample_dataset(pixels: np.ndarray, geometry: Geometry, sample: Sample, seed:
     def uid(what: str) -> UID:
         return generate_uid(entropy_srcs=["osteoscreen-sample", sample.name, str(seed), what])
 
+    view = codes.SCT.AnteroPosterior if geometry.direction == "AP" else codes.SCT.PosteroAnterior
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
     meta.MediaStorageSOPInstanceUID = uid("instance")
@@ -104,9 +106,9 @@ def sample_dataset(pixels: np.ndarray, geometry: Geometry, sample: Sample, seed:
     image.ImageType = ["DERIVED", "PRIMARY"]
     image.DerivationDescription = "Projected from surface models by the simulator"
     image.ImageComments = f"{ATTRIBUTION} Bone density set to T-score {sample.t_score:+.1f} by the simulator's own rule."
-    image.BodyPartExamined, image.ViewPosition, image.PatientOrientation = "CHEST", "PA", ["L", "F"]
+    image.BodyPartExamined, image.ViewPosition, image.PatientOrientation = "CHEST", geometry.direction, ["L", "F"]
     image.ImageLaterality = "U"
-    for keyword, code in (("AnatomicRegionSequence", codes.SCT.Chest), ("ViewCodeSequence", codes.SCT.PosteroAnterior)):
+    for keyword, code in (("AnatomicRegionSequence", codes.SCT.Chest), ("ViewCodeSequence", view)):
         item = Dataset()
         item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code.value, code.scheme_designator, code.meaning
         setattr(image, keyword, [item])
@@ -142,7 +144,9 @@ def write_samples(
 ) -> list[Path]:
     """Make both samples and their attribution in `folder`. The same arguments give the same files. cache : of anatomies."""
     folder.mkdir(parents=True, exist_ok=True)
-    anatomy = load_anatomies(sources_in(skeleton, thorax_ct), cache)[0]
+    skeleton_first = load_anatomies(sources_in(skeleton, thorax_ct), cache)[0]
+    # What ships is made of the skeleton and the first labelled CT alone, whose licences are named beside it.
+    anatomy = replace(skeleton_first, others=skeleton_first.others[:1])
     written = []
     for sample in SAMPLES:
         pixels, geometry = sample_pixels(anatomy, sample, seed, size)

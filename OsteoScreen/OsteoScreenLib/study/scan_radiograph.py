@@ -14,21 +14,28 @@ from OsteoScreenLib.bones.segnrrd import write_seg_nrrd
 from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
 from OsteoScreenLib.files import write_bytes
 from OsteoScreenLib.radiograph.read import read_radiograph
+from OsteoScreenLib.simulate.bone_loss import DensityLine
 from OsteoScreenLib.simulate.render import Exposure, detector_signal, grey
 from OsteoScreenLib.simulate.thorax import STRUCTURES, project_chest, random_geometry
 from OsteoScreenLib.simulate.thorax_ct import ThoraxParts
-from OsteoScreenLib.study.density import density_of
+from OsteoScreenLib.study.density import density_at
 from OsteoScreenLib.study.samples import Sample, sample_dataset
 
 Progress = Callable[[float, str], None]
 
 
 def scan_radiograph(
-    parts: ThoraxParts, name: str, folder: Path, t_score: float, seed: int = 0, size: int = 1024, progress: Progress | None = None
+    parts: ThoraxParts,
+    name: str,
+    folder: Path,
+    t_score: float,
+    seed: int = 0,
+    size: int = 1024,
+    progress: Progress | None = None,
 ) -> Mapping[str, Path]:
     """Project a thorax PA, develop it, and write "image" (DICOM) and "masks" (.seg.nrrd of every bone that the scan shows).
 
-    t_score : of the simulated body, by the simulator's rule. size : rows and columns. progress : called with (share, words).
+    t_score : that the body's simulated DXA gives. size : rows and columns. progress : called with (share, words).
     Raises `OsteoScreenError` when the folder cannot be written.
     """
     tell = progress or (lambda _share, _words: None)
@@ -40,7 +47,7 @@ def scan_radiograph(
     tell(0.1, "projecting")
     view = project_chest(meshes, geometry, name)
     tell(0.6, "developing")
-    signal = detector_signal(view.paths_mm, density_of(t_score, rng), Exposure(quanta=1.5e5), rng)
+    signal = detector_signal(view.paths_mm, density_at(t_score, DensityLine.of(meshes), rng), Exposure(quanta=1.5e5), rng)
     sample = Sample(_plain(name), 0, t_score, f"SIMULATED chest PA from the CT {name}"[:64])
     buffer = BytesIO()
     sample_dataset(grey(signal, 0.6, 99.5), geometry, sample, seed).save_as(buffer, enforce_file_format=True)

@@ -15,19 +15,27 @@ import torch
 from torch import nn
 
 from OsteoScreenLib.bundle import Bundle, as_float16, write_bundle
+from OsteoScreenLib.classifier.domain import DOMAIN_FILE, DomainCheck, fit_domain, stages_of, watched
 from OsteoScreenLib.classifier.model_bundle import Architecture
 from OsteoScreenLib.classifier.network import build_network
 from OsteoScreenLib.classifier.prediction import CLASSES
 from OsteoScreenLib.classifier.preprocess import PreprocessSpec, prepare
+from OsteoScreenLib.files import write_atomically
+from OsteoScreenLib.simulate.thorax import GROUPS
+from OsteoScreenLib.study.classifier_card import ClassifierReport, classifier_card, command_of
 from OsteoScreenLib.study.classifier_figures import (
     TABLE_HEAD,
-    ClassifierFigures,
+    Measured,
+    auc_interval,
     best_temperature,
     classifier_figures,
+    keep_figures,
+    kept_figures,
     softmax,
     youden,
 )
-from OsteoScreenLib.study.density import RANGES, class_of, random_t_score
+from OsteoScreenLib.study.classifier_leak import DEVELOPMENTS, Development, developments
+from OsteoScreenLib.study.density import class_of, random_t_score
 from OsteoScreenLib.study.density_views import Bodies, develop, load_bodies, triplets
 from OsteoScreenLib.study.views import render_views
 
@@ -38,7 +46,7 @@ log = logging.getLogger(__name__)
 class ClassifierOptions:
     """What `train_classifier` needs.
 
-    network, network_options : a timm name and what its constructor is given. bodies : rendered chests for training, validation and test, disjoint. views : folder of rendered
+    leave_out : a source of anatomy that is not trained on; the test bodies are then of that source alone. network, network_options : a timm name and what its constructor is given. bodies : rendered chests for training, validation and test, disjoint. views : folder of rendered
     chests, None for `work`/views. batch : bodies a step, each in three densities. replays : how often a picture is used.
     """
 
@@ -47,12 +55,13 @@ class ClassifierOptions:
     work: Path
     out: Path
     seed: int = 0
+    leave_out: str = ""
     network: str = "resnet10t"
     network_options: Mapping[str, Any] = field(default_factory=lambda: {"channels": [24, 48, 96, 192], "stem_width": 16})
-    bodies: tuple[int, int, int] = (170, 32, 48)
+    bodies: tuple[int, int, int] = (196, 36, 48)
     views: Path | None = None
     size: int = 224
-    steps: int = 420
+    steps: int = 520
     batch: int = 8
     replays: int = 3
     rate: float = 2e-3
@@ -68,13 +77,19 @@ def specification(size: int) -> PreprocessSpec:
 
 def bodies_of(options: ClassifierOptions) -> tuple[Bodies, Bodies, Bodies]:
     """Render what is missing, and load the training, validation and test bodies."""
-    count = sum(options.bodies)
     folder = options.views or options.work / "views"
-    paths = render_views(folder, options.skeleton, options.thorax_ct, range(count), seed=options.seed)
-    ends = np.cumsum(options.bodies)
-    parts = (paths[: ends[0]], paths[ends[0] : ends[1]], paths[ends[1] :])
-    train, validation, test = (load_bodies(part, options.size + 32) for part in parts)
-    return train, validation, test
+    where = (options.skeleton, options.thorax_ct)
+    training, validation, test = options.bodies
+    if options.leave_out:
+        trained = folder.with_name(f"views-without-{options.leave_out}")
+        paths = render_views(trained, *where, range(training + validation), seed=options.seed, leave_out=options.leave_out)
+        strange = folder.with_name(f"views-of-{options.leave_out}")
+        paths += render_views(strange, *where, range(test), seed=options.seed, only=options.leave_out)
+    else:
+        paths = render_views(folder, *where, range(sum(options.bodies)), seed=options.seed)
+    parts = (paths[:training], paths[training : training + validation], paths[training + validation :])
+    first, second, third = (load_bodies(part, options.size + 32) for part in parts)
+    return first, second, third
 
 
 def ordered(logits: torch.Tensor) -> torch.Tensor:
@@ -85,6 +100,35 @@ def ordered(logits: torch.Tensor) -> torch.Tensor:
     """
     scores = (logits[:, 2] - logits[:, 0]).view(-1, 3)
     return nn.functional.softplus(scores[:, :-1] - scores[:, 1:]).mean()
+
+
+class BoneSight:
+    """Asks a network's feature maps where the bone groups are, while it is trained: what answers has to know bone from the rest.
+
+    Auxiliary supervision of an inner layer (Lee et al. 2015); the head is thrown away afterwards.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        layers = [part for name, part in network.named_children() if name.startswith("layer")]
+        self._features: torch.Tensor | None = None
+        self._hook = layers[-2].register_forward_hook(self._keep) if len(layers) > 1 else None
+        self.head = nn.LazyConv2d(len(GROUPS), 1)
+
+    def _keep(self, _layer: nn.Module, _inputs: Any, output: torch.Tensor) -> None:
+        self._features = output
+
+    def loss(self, groups: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy of the masks (n, groups, rows, columns) on the features of the last forward pass."""
+        if self._features is None:
+            return torch.zeros(())
+        drawn = self.head(self._features)
+        wanted = nn.functional.adaptive_avg_pool2d(groups, drawn.shape[-2:])
+        return nn.functional.binary_cross_entropy_with_logits(drawn, wanted)
+
+    def close(self) -> None:
+        """Leave the network as it was."""
+        if self._hook is not None:
+            self._hook.remove()
 
 
 def fit(bodies: Bodies, options: ClassifierOptions) -> nn.Module:
@@ -100,27 +144,35 @@ def fit(bodies: Bodies, options: ClassifierOptions) -> nn.Module:
     nn.init.zeros_(head.bias)
     network = network.to(memory_format=torch.channels_last).train()
     average = copy.deepcopy(network)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=options.rate, weight_decay=0.05)
+    sight = BoneSight(network)
+    with torch.no_grad():
+        network.eval()(torch.zeros(1, spec.channels, spec.rows, spec.columns))
+        sight.loss(torch.zeros(1, len(GROUPS), 8, 8))
+        network.train()
+    optimiser = torch.optim.AdamW([*network.parameters(), *sight.head.parameters()], lr=options.rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.rate, total_steps=options.steps, pct_start=0.2)
     rng = np.random.default_rng([options.seed, 21])
     stream = triplets(bodies, rng, options.size)
-    pool: list[tuple[torch.Tensor, list[int]]] = []
+    pool: list[tuple[torch.Tensor, list[int], torch.Tensor]] = []
     losses = []
     for step in range(options.steps):
         for _ in range(max(1, options.batch // options.replays) if len(pool) >= 3 * options.batch else 3 * options.batch):
-            images, scores = next(stream)
-            pool.append((torch.cat([prepare(image[None], spec) for image in images]), [class_of(score) for score in scores]))
+            drawn = next(stream)
+            groups = np.stack([_placed(group, options.size) for group in drawn.groups])
+            inputs = torch.cat([prepare(image[None], spec) for image in drawn.images])
+            pool.append((inputs, [class_of(score) for score in drawn.t_scores], torch.from_numpy(groups)))
         del pool[: max(0, len(pool) - 200)]
         chosen = rng.choice(len(pool), options.batch, replace=False)
         inputs = torch.cat([pool[int(index)][0] for index in chosen]).contiguous(memory_format=torch.channels_last)
         labels = torch.tensor([label for index in chosen for label in pool[int(index)][1]])
+        masks = torch.cat([pool[int(index)][2] for index in chosen]).float()
         if rng.random() < 0.5:
             # Bone density has no side: mirrored chests are as good, and hold the network to bone.
-            inputs = inputs.flip(-1)
+            inputs, masks = inputs.flip(-1), masks[:, _OTHER_SIDE].flip(-1)
         logits = network(inputs)
         loss = nn.functional.cross_entropy(logits, labels)
         optimiser.zero_grad()
-        (loss + ordered(logits)).backward()
+        (loss + ordered(logits) + sight.loss(masks)).backward()
         nn.utils.clip_grad_norm_(network.parameters(), 2.0)
         optimiser.step()
         schedule.step()
@@ -131,7 +183,48 @@ def fit(bodies: Bodies, options: ClassifierOptions) -> nn.Module:
         losses.append(loss.item())
         if step % 25 == 24:
             log.info("step %d: loss %.4f", step + 1, np.mean(losses[-25:]))
+    sight.close()
     return average.eval()
+
+
+_OTHER_SIDE = [
+    GROUPS.index(group.replace("Right", "Left") if "Right" in group else group.replace("Left", "Right")) for group in GROUPS
+]
+_CELL = 8  # input pixels to a cell of the stored masks, which are as coarse as the features that learn them
+
+
+def _placed(groups: np.ndarray, size: int) -> np.ndarray:
+    """Masks (groups, rows, columns) where `prepare` letterboxes their image, float16 (groups, size / 8, size / 8)."""
+    rows, columns = groups.shape[1:]
+    placed = np.zeros((len(groups), size, size), np.float32)
+    top, left = (size - rows) // 2, (size - columns) // 2
+    placed[:, top : top + rows, left : left + columns] = groups
+    cells = size // _CELL
+    return (
+        placed[:, : cells * _CELL, : cells * _CELL].reshape(-1, cells, _CELL, cells, _CELL).mean(axis=(2, 4)).astype(np.float16)
+    )
+
+
+def trained(bodies: Bodies, options: ClassifierOptions) -> nn.Module:
+    """`fit`, or what it gave before with the same options, from the work folder."""
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    kept = options.work / f"classifier{'-without-' + options.leave_out if options.leave_out else ''}.safetensors"
+    recipe = repr((options.seed, options.network, sorted(options.network_options.items()), options.bodies, options.size,
+                   options.steps, options.batch, options.replays, options.rate))  # fmt: skip
+    if kept.is_file():
+        with safe_open(kept, framework="pt") as stored:
+            if (stored.metadata() or {}).get("recipe") == recipe:
+                network = build_network(
+                    Architecture(options.network, dict(options.network_options)), specification(options.size)
+                )
+                network.load_state_dict({name: stored.get_tensor(name) for name in stored.keys()})  # noqa: SIM118
+                return network.to(memory_format=torch.channels_last).eval()
+    network = fit(bodies, options)
+    tensors = {name: tensor.detach().contiguous().clone() for name, tensor in network.state_dict().items()}
+    write_atomically(kept, lambda temporary: save_file(tensors, temporary, metadata={"recipe": recipe}))
+    return network
 
 
 def answers(
@@ -142,10 +235,9 @@ def answers(
     spec = specification(options.size)
     logits, labels, owners = [], [], []
     for index in range(len(bodies.stacks)):
-        paths = bodies.paths_mm(index)
         wanted = [label for label in range(3) for _ in range(per_class)]
         inputs = torch.cat(
-            [prepare(develop(paths, random_t_score(rng, label), rng, options.size)[None], spec) for label in wanted]
+            [prepare(develop(bodies, index, random_t_score(rng, label), rng, options.size)[None], spec) for label in wanted]
         )
         with torch.inference_mode():
             logits.append(network(inputs.contiguous(memory_format=torch.channels_last)).double().numpy())
@@ -154,10 +246,54 @@ def answers(
     return np.concatenate(logits), np.array(labels), np.array(owners)
 
 
+def measured(
+    network: nn.Module, bodies: Bodies, options: ClassifierOptions, how: Development, temperature: float, per_class: int = 3
+) -> Measured:
+    """AUCs on developments of every body in a given way, with intervals that draw whole bodies."""
+    spec = specification(options.size)
+    scores, labels, owners = [], [], []
+    for image, label, owner in developments(bodies, how, per_class, options.seed + 41):
+        with torch.inference_mode():
+            logits = network(prepare(image[None], spec).contiguous(memory_format=torch.channels_last)).double().numpy()
+        scores.append(softmax(logits, temperature)[0])
+        labels.append(label)
+        owners.append(owner)
+    probabilities, classes, clusters = np.stack(scores), np.array(labels), np.array(owners)
+    return Measured(
+        how.name,
+        len(classes),
+        len(bodies.stacks),
+        auc_interval(probabilities[:, 2], classes == 2, clusters),
+        auc_interval(probabilities[:, 1:].sum(axis=1), classes >= 1, clusters),
+    )
+
+
+def domain_of(
+    network: nn.Module, training: Bodies, held_out: Bodies, options: ClassifierOptions
+) -> tuple[DomainCheck, int, int]:
+    """The input check, fitted on training bodies and calibrated on others, and the numbers of images."""
+    layers, spec = stages_of(network), specification(options.size)
+    found = []
+    with torch.inference_mode(), watched(network, layers) as features:
+        for bodies, times, seed in ((training, 3, 51), (held_out, 8, 52)):
+            rng = np.random.default_rng([options.seed, seed])
+            rows = []
+            for index in range(len(bodies.stacks)):
+                for _ in range(times):
+                    image = develop(bodies, index, random_t_score(rng, int(rng.integers(3))), rng, options.size)
+                    network(prepare(image[None], spec).contiguous(memory_format=torch.channels_last))
+                    rows.append(features()[0])
+            found.append(np.stack(rows))
+    return fit_domain(layers, *found), len(found[0]), len(found[1])
+
+
 def train_classifier(options: ClassifierOptions) -> Bundle:
-    """Render, train, calibrate and fix the operating points on validation bodies, and write the bundle to `options.out`."""
+    """Render, train, calibrate, fix operating points and input check on validation bodies, measure, and write the bundle.
+
+    With `leave_out` the figures go into the work folder too, where a later run on all sources finds them for its card.
+    """
     train, validation, test = bodies_of(options)
-    network = fit(train, options)
+    network = trained(train, options)
     # What is stored is half precision, so that is what is calibrated and measured.
     network.load_state_dict(
         {name: tensor.to(network.state_dict()[name].dtype) for name, tensor in as_float16(network.state_dict()).items()}
@@ -169,6 +305,12 @@ def train_classifier(options: ClassifierOptions) -> Bundle:
     figures = {"validation": classifier_figures(probabilities, labels, owners, points)}
     logits, labels, owners = answers(network, test, options, 4, 32)
     figures["test"] = classifier_figures(softmax(logits, temperature), labels, owners, points)
+    ways = DEVELOPMENTS[:2] if options.leave_out else DEVELOPMENTS
+    leaks = tuple(measured(network, test, options, how, temperature) for how in ways)
+    check, fitted, calibrated = domain_of(network, train, validation, options)
+    if options.leave_out:
+        keep_figures(options.work, options.leave_out, options.steps, figures["test"], leaks)
+    report = ClassifierReport(figures, leaks, kept_figures(options.work), temperature, points, check, (fitted, calibrated))
     manifest = {
         "id": "chest-sim-classifier",
         "kind": "classifier",
@@ -180,66 +322,22 @@ def train_classifier(options: ClassifierOptions) -> Bundle:
         "operating_points": {"osteoporosis": points[0], "low_bone_mass": points[1]},
         "temperature": temperature,
         "tuning": "full",
+        "domain": check.to_manifest(fitted, calibrated),
         "training": {
-            "command": f"osteoscreen train-embedded classifier --thorax-ct DIR --skeleton ZIP --work DIR --seed {options.seed}",
+            "command": command_of(options),
             "seed": options.seed,
             "steps": options.steps,
             "simulated": True,
             "from_scratch": True,
             "bodies": dict(zip(("training", "validation", "test"), options.bodies, strict=True)),
-            "data": "simulated frontal chests posed from one skeleton (BodyParts3D) and labelled thorax CT (LIDC-IDRI); no patient's bone density",
+            "data": "simulated frontal chests posed from one skeleton (BodyParts3D) and three thorax CT (LIDC-IDRI, CMB-CRC); no "
+            "patient's bone density",
         },
-        "licence": "Apache-2.0 for the weights; CT: LIDC-IDRI, CC BY 3.0; BodyParts3D: CC BY-SA",
+        "licence": "Apache-2.0 for the weights; CT: CC BY 3.0 (LIDC-IDRI) and CC BY 4.0 (CMB-CRC); BodyParts3D: CC BY-SA",
         "intended_use": "Research use only: to show how the software works. It says nothing about a patient's bones.",
     }
     log.info("%s\n%s\n%s", TABLE_HEAD, figures["validation"].row("validation"), figures["test"].row("test"))
-    return write_bundle(options.out, manifest, as_float16(network.state_dict()), _card(options, figures, temperature, points))
-
-
-def _card(
-    options: ClassifierOptions, figures: Mapping[str, ClassifierFigures], temperature: float, points: tuple[float, float]
-) -> str:
-    confusion = "\n".join(
-        f"| {name} | {' | '.join(str(int(n)) for n in row)} |"
-        for name, row in zip(CLASSES, figures["test"].confusion, strict=True)
-    )
-    ranges = "; ".join(f"{name} {low:g} to {high:g}" for name, (low, high) in zip(CLASSES, RANGES, strict=True))
-    return f"""# chest-sim-classifier
-
-Normal, osteopenia or osteoporosis on a frontal chest radiograph, learnt from simulated radiographs alone.
-Research use only. **It was never shown a patient's bone density; its answers on real radiographs are not evidence about the patient.**
-
-## What it is
-timm `{options.network}` made narrower (channels {options.network_options["channels"]}, stem {options.network_options["stem_width"]}), trained from random weights, one grey channel of {options.size} x {options.size} pixels, letterboxed.
-Seed {options.seed}, {options.steps} steps of {3 * options.batch} images, cross-entropy and the order within a body.
-A vision transformer (ViT-Ti with half its blocks, 2.8 million weights), trained from scratch in the same way, was still at chance after 100
-steps of 1.6 s (cross-entropy 1.10, AUC .51), where this network had learnt after 60 of 0.7 s.
-
-## What it was trained on
-{options.bodies[0]} simulated chests posed from one skeleton and one labelled CT (two anatomies in all), each developed anew for every use with a random
-T-score, tube voltage, scatter, lung filling, fat and moderate tone. T-scores are drawn evenly within each class ({ranges}), the three
-classes equally often, so its probabilities assume that each class is equally common.
-The rule from T-score to density is the simulator's own assumption: spongiosa loses 18 % and cortices 7 % per standard deviation.
-
-## Figures
-On bodies that were held out (other shapes, poses and breath of the same two anatomies), {figures["test"].images // figures["test"].bodies} developments of each.
-These figures measure the simulator's own rule and are no evidence about patients.
-
-{TABLE_HEAD}
-{figures["validation"].row("validation")}
-{figures["test"].row("test")}
-
-Temperature {temperature}; operating points by Youden's J on the validation bodies: osteoporosis {points[0]:.3f}, low bone mass {points[1]:.3f}.
-Decisions on the test bodies at these points:
-
-| true class | normal | osteopenia | osteoporosis |
-|---|---|---|---|
-{confusion}
-
-## What it cannot know
-- The grey scale of a radiograph is set by the exposure, the detector's processing and the window, none of which is calibrated:
-  a dark or flat rendering and a thin bone look alike. Tone curves, local contrast processing and thick bodies shift its answer:
-  mild multi-scale processing (detail lifted by 15 %) took a simulated chest with a T-score of -3.6 from P(low bone mass) 0.80 to 0.35.
-- Fractures, scoliosis, degenerative change, aortic calcification, implants and disease were not simulated.
-- Bodies unlike the two anatomies, children, and views other than frontal.
-"""
+    for leak in leaks:
+        log.info("%s", leak.row())
+    card = classifier_card(options, report)
+    return write_bundle(options.out, manifest, as_float16(network.state_dict()), card, {DOMAIN_FILE: check.tensors()})

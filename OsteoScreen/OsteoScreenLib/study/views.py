@@ -6,17 +6,27 @@ Each view is one compressed NumPy file without pickles: path lengths in half pre
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.files import write_atomically
+from OsteoScreenLib.simulate.anatomy import Anatomy
+from OsteoScreenLib.simulate.bone_loss import DensityLine
 from OsteoScreenLib.simulate.projection import Direction, Geometry
 from OsteoScreenLib.simulate.sources import load_anatomies, sources_in
-from OsteoScreenLib.simulate.thorax import PATH_NAMES, STRUCTURES, View, random_view
+from OsteoScreenLib.simulate.thorax import (
+    PATH_NAMES,
+    STRUCTURES,
+    View,
+    project_chest,
+    random_body,
+    random_geometry,
+)
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 def view_path(folder: Path, seed: int, index: int) -> Path:
@@ -48,10 +58,18 @@ def render_views(
     anatomies = load_anatomies(sources_in(skeleton, thorax_ct), folder.parent / "anatomies", leave_out, only)
     for done, (index, path) in enumerate(zip(indices, paths, strict=True)):
         if not path.is_file():
-            save_view(path, random_view(np.random.default_rng([seed, index]), anatomies, size))
+            save_view(path, _measured_view(np.random.default_rng([seed, index]), anatomies, size))
         if progress is not None:
             progress(done + 1, len(paths))
     return paths
+
+
+def _measured_view(rng: np.random.Generator, anatomies: tuple[Anatomy, ...], size: int) -> View:
+    """`random_view`, and what its body's simulated DXA gives."""
+    parts, anatomy, upright = random_body(rng, anatomies)
+    view = project_chest(parts, random_geometry(rng, parts, upright, size), anatomy)
+    line = DensityLine.of(parts)
+    return replace(view, density_line=(line.at_zero, line.at_one))
 
 
 def save_view(path: Path, view: View) -> Path:
@@ -81,6 +99,7 @@ def save_view(path: Path, view: View) -> Path:
                 anatomy=np.array(view.anatomy),
                 direction=np.array(geometry.direction),
                 geometry=facts,
+                density_line=np.array(view.density_line or (np.nan, np.nan)),
             )
 
     return write_atomically(path, write)
@@ -112,7 +131,9 @@ def load_view(path: Path) -> View:
                 centre=(facts[5], facts[6], facts[7]),
                 turn_degrees=(facts[8], facts[9], facts[10]),
             )
-            return View(paths, masks, geometry, str(stored["anatomy"]))
+            at_zero, at_one = (float(value) for value in stored["density_line"])
+            line = (at_zero, at_one) if np.isfinite([at_zero, at_one]).all() else None
+            return View(paths, masks, geometry, str(stored["anatomy"]), line)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"The rendered view {path.name} cannot be used; delete it and run the same command again.", code="view-unreadable"

@@ -1,0 +1,149 @@
+"""One image of a simulated cohort: a body, its bone, its radiograph, its masks, and the row that says what is true."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from OsteoScreenLib.bones.masks import BoneMasks
+from OsteoScreenLib.bones.segnrrd import write_seg_nrrd
+from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
+from OsteoScreenLib.classifier.prediction import CLASSES
+from OsteoScreenLib.files import write_atomically, write_bytes
+from OsteoScreenLib.radiograph.read import read_radiograph
+from OsteoScreenLib.simulate.anatomy import Anatomy
+from OsteoScreenLib.simulate.bone_loss import DensityLine, confined_loss, density_after
+from OsteoScreenLib.simulate.dxa import dxa
+from OsteoScreenLib.simulate.render import Density, detector_signal, grey
+from OsteoScreenLib.simulate.thorax import AUXILIARY, STRUCTURES, View, project_chest, random_geometry, random_parts
+from OsteoScreenLib.study.density import class_of, density_at, random_t_score
+from OsteoScreenLib.study.density_views import console, random_exposure
+from OsteoScreenLib.study.samples import Sample, sample_dataset
+from OsteoScreenLib.study.unlike import spectral_noise
+
+if TYPE_CHECKING:
+    from OsteoScreenLib.study.simulated_cohort import CohortOptions
+
+MEAN_AGE, AGE_SPREAD = 63.0, 9.0
+_LOSS_LIMITS = (0.3, 1.0)  # factor on mineral and cortex of bones that alone lose it
+
+
+def write_case(folder: Path, anatomies: tuple[Anatomy, ...], options: CohortOptions, index: int) -> dict[str, Any]:
+    """Make image, masks and organs of image `index` in `folder`; the row for the table. Seeded by (options.seed, index)."""
+    from OsteoScreenLib.study.simulated_cohort import case_name
+
+    rng = np.random.default_rng([options.seed, index, 77])
+    name = case_name(index)
+    anatomy = anatomies[int(rng.integers(len(anatomies)))]
+    upright = options.view == "pa" or (options.view == "mixed" and bool(rng.random() < 0.67))
+    wanted = int(rng.choice(3, p=np.array(options.prevalence) / sum(options.prevalence)))
+    parts = random_parts(rng, anatomy, upright)
+    density, loss = _bone(rng, parts, options, wanted)
+    measured = dxa(parts, density)
+    label = class_of(measured.t_score)
+    geometry = random_geometry(rng, parts, upright, options.size)
+    view = project_chest(parts, geometry, anatomy.name, apart=tuple(density.by_bone))
+    image, exposure = _developed(rng, view, density)
+    age = _age(rng, options, measured.t_score)
+    image = _shortcut(image, options, label, rng)
+
+    sample = Sample(name, index, measured.t_score, f"SIMULATED chest {geometry.direction}")
+    dataset = sample_dataset(image, geometry, sample, options.seed)
+    dataset.PatientID, dataset.PatientSex, dataset.PatientAge = name.upper(), "F", f"{age:03d}Y"
+    buffer = BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    path = write_bytes(folder / "images" / f"{name}.dcm", buffer.getvalue())
+    shape = (options.size, options.size)
+    masks = BoneMasks.pack(
+        {bone: view.masks[STRUCTURES.index(bone)] for bone in CHEST_FRONTAL.by_name}, shape, CHEST_FRONTAL, method="simulated"
+    )
+    write_seg_nrrd(folder / "masks" / f"{name}.seg.nrrd", masks, read_radiograph(path))
+    _write_organs(folder / "organs" / f"{name}.nrrd", view, geometry.pixel_mm / geometry.magnification)
+    return {
+        "patient_id": name.upper(),
+        "image": f"images/{name}.dcm",
+        "age": age,
+        "sex": "F",
+        "view": geometry.direction,
+        "t_score": round(measured.t_score, 4),
+        "label": CLASSES[label],
+        "masks": f"masks/{name}.seg.nrrd",
+        "organs": f"organs/{name}.nrrd",
+        "truth_anatomy": anatomy.name,
+        "truth_seed": f"{options.seed}/{index}",
+        "truth_bmd_g_cm2": round(measured.total_g_cm2, 5),
+        "truth_dxa_levels": " ".join(measured.levels),
+        "truth_dxa_reference": measured.reference,
+        "truth_loss_units": loss,
+        "truth_trabecular": round(density.trabecular, 5),
+        "truth_cortical": round(density.cortical, 5),
+        "truth_bones_with_loss": " ".join(bone.replace(" ", "_") for bone in sorted(density.by_bone)) or "all",
+        "truth_factor_of_these": round(min(density.by_bone.values()), 5) if density.by_bone else "",
+        "truth_scatter_share": round(exposure.scatter_share, 5),
+        "truth_shortcut": options.shortcut,
+        "truth_shortcut_strength": options.strength if options.shortcut != "none" else "",
+    }
+
+
+def _bone(rng: np.random.Generator, parts: Any, options: CohortOptions, wanted: int) -> tuple[Density, float | str]:
+    """The body's bone: a T-score of the wanted class everywhere, or healthy bone with a loss in chosen bones alone."""
+    line = DensityLine.of(parts)
+    if not options.loss_in:
+        t_score = random_t_score(rng, wanted)
+        return density_at(t_score, line, rng), round(line.loss_at(t_score), 4)
+    # Healthy means the middle of the normal range; the chosen bones lose more, the worse the wanted class.
+    healthy = density_after(line.loss_at(0.0))
+    low, high = ((0.95, 1.0), (0.7, 0.85), (_LOSS_LIMITS[0], 0.6))[wanted]
+    return replace(healthy, by_bone=confined_loss(options.loss_in, float(rng.uniform(low, high)))), ""
+
+
+def _developed(rng: np.random.Generator, view: View, density: Density) -> tuple[np.ndarray, Any]:
+    exposure = random_exposure(rng)
+    clouds = spectral_noise(rng, view.masks.shape[1:], 1.3) - np.float32(0.5)
+    tissue = replace(view, paths_mm={**view.paths_mm, "lungs": view.paths_mm["lungs"] * (1 + np.float32(0.15) * clouds)})
+    signal = detector_signal(tissue.paths_mm, density, exposure, rng)
+    return console(grey(signal, rng.uniform(0.2, 1.5), rng.uniform(98.8, 99.9)), rng), exposure
+
+
+def _age(rng: np.random.Generator, options: CohortOptions, t_score: float) -> int:
+    """Years. With the shortcut "age" a share of its variance follows the T-score, ten years a standard deviation."""
+    share = options.strength if options.shortcut == "age" else 0.0
+    own, told = rng.normal(0, AGE_SPREAD), -10.0 * (t_score + 1.75)
+    return int(np.clip(round(MEAN_AGE + share * told + (1 - share) * own), 30, 99))
+
+
+def _shortcut(image: np.ndarray, options: CohortOptions, label: int, rng: np.random.Generator) -> np.ndarray:
+    """A side marker at the patient's right, and what else tells the class where that was asked for."""
+    import cv2
+
+    image = np.ascontiguousarray(image, np.float32)
+    shown = bool(rng.random() < 0.5)
+    told = bool(rng.random() < options.strength)
+    if options.shortcut == "marker" and told:
+        shown = label > 0
+    if shown:
+        size = image.shape[0]
+        place, height = (int(0.04 * size), int(0.12 * size)), size / 512
+        lead = np.zeros(image.shape, np.uint8)
+        cv2.putText(lead, "R", place, cv2.FONT_HERSHEY_SIMPLEX, 1.1 * height, 255, max(1, round(2 * height)), cv2.LINE_AA)
+        image = np.maximum(image, lead.astype(np.float32) / 255)
+    if options.shortcut == "tone" and told:
+        image = image ** np.float32((0.75, 1.0, 1.3)[label])
+    return np.clip(image, 0, 1).astype(np.float32)
+
+
+def _write_organs(path: Path, view: View, spacing_mm: float) -> None:
+    """Lungs and heart as a label map (1 right lung, 2 left lung, 4 heart, added where they overlap)."""
+    import SimpleITK as sitk
+
+    labels = sum(
+        (np.uint8(2**place) * view.masks[STRUCTURES.index(name)].astype(np.uint8) for place, name in enumerate(AUXILIARY)),
+        np.zeros(view.masks.shape[1:], np.uint8),
+    )
+    image = sitk.GetImageFromArray(labels)
+    image.SetSpacing((spacing_mm, spacing_mm))
+    write_atomically(path, lambda temporary: sitk.WriteImage(image, str(temporary), useCompression=True))
