@@ -26,11 +26,11 @@ STUDY = (
 SAMPLES = {
     "simulated_chest_normal.dcm": (
         "OsteoScreen: simulated, normal bone",
-        "SHA256:89713fe7240828b0252f9d3ef2870b7f21b9202aaf964e7eb3a5235cbf3bbc65",
+        "SHA256:5540a458b1409e4e824a2fe6d9e587b673490717bc5089c857372a0411ea4744",
     ),
     "simulated_chest_osteoporosis.dcm": (
         "OsteoScreen: simulated, osteoporosis",
-        "SHA256:24782a9cff93fa404a0a12ea52a7c72190640427c1b305ea6609cc3eb6af6406",
+        "SHA256:a441e39a669abfbfb60e314cb214127c2a08d48eb7a99902abcdc1f91188ff18",
     ),
 }
 """File in Resources/SampleData → (name, checksum)."""

@@ -36,9 +36,7 @@ def add_thorax(shared_data: Path, unknown: bool = False) -> tuple[str, str]:
 
     folder = shared_data / "thorax_ct"
     scan = sitk.ReadImage(str(folder / "lidc2_ct_uint8.nrrd"))
-    labels = sitk.Resample(
-        sitk.ReadImage(str(folder / "lidc2_labels.nrrd")), scan, sitk.Transform(), sitk.sitkNearestNeighbor
-    )
+    labels = sitk.Resample(sitk.ReadImage(str(folder / "lidc2_labels.nrrd")), scan, sitk.Transform(), sitk.sitkNearestNeighbor)
     to_lps = np.eye(4)
     to_lps[:3, :3] = np.array(scan.GetDirection()).reshape(3, 3) * np.array(scan.GetSpacing())
     to_lps[:3, 3] = scan.GetOrigin()
