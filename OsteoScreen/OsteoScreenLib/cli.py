@@ -64,6 +64,22 @@ class Fill(StrEnum):
     inpaint = "inpaint"
     noise = "noise"
     black = "black"
+    linear = "linear"
+    tokens = "tokens"
+
+
+class Saliency(StrEnum):
+    """How the heatmap is made."""
+
+    grad_cam = "grad-cam"
+    grad_cam_plus_plus = "grad-cam++"
+    hirescam = "hirescam"
+    layercam = "layercam"
+    eigencam = "eigencam"
+    score_cam = "score-cam"
+    rollout = "rollout"
+    gradient_attention = "gradient-attention"
+    none = "none"
 
 
 class SegmenterChoice(StrEnum):
@@ -136,9 +152,12 @@ def analyse(
     target: Annotated[
         str, typer.Option(help="The class that is explained: normal, osteopenia, osteoporosis or 'low bone mass'.")
     ] = "osteoporosis",
+    saliency: Annotated[
+        Saliency, typer.Option(help="How the heatmap is made; rollout and gradient-attention need a vision transformer.")
+    ] = Saliency.grad_cam,
     segmenter: SegmenterOption = SegmenterChoice.embedded,
     masks: Annotated[Path | None, typer.Option(help="Bone masks drawn on this image, as .seg.nrrd.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the fill 'noise'.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the fills 'noise' and 'linear'.", min=0)] = 0,
     rotate: RotationOption = None,
     flip: FlipOption = None,
     invert: InvertOption = None,
@@ -157,6 +176,7 @@ def analyse(
         "margin_px": margin,
         "margin_mm": margin_mm,
         "target": target,
+        "saliency": saliency.value,
         "masks": str(masks) if masks else None,
         "seed": seed,
     }
@@ -237,6 +257,49 @@ def simulate(
     code = run(
         skeleton, thorax_ct, out, count=count, seed=seed, size=size, view=view.value, prevalence=prevalence,
         bone_loss=bone_loss, shortcut=shortcut.value, strength=strength, workers=workers, cache=cache, as_json=as_json,
+    )  # fmt: skip
+    raise typer.Exit(code)
+
+
+@app.command("explain-cohort")
+def explain_cohort(
+    cohort: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV with the columns patient_id, image, label or t_score, and, where there are any, masks.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the numbers; a second call goes on from there.")],
+    model: Annotated[str, typer.Option(help="Id of a classifier, or its folder.")] = "chest-sim-classifier",
+    device: DeviceOption = Device.auto,
+    precision: Annotated[Precision, typer.Option(help="Number format of the network.")] = Precision.auto,
+    fill: Annotated[Fill, typer.Option(help="What covered pixels are replaced with.")] = Fill.mean,
+    margin: Annotated[float, typer.Option(help="Cover this many pixels around each bone too.", min=0, max=200)] = 0.0,
+    margin_mm: Annotated[
+        float | None, typer.Option(help="The same in millimetres; needs a known pixel spacing.", min=0)
+    ] = None,
+    target: Annotated[
+        str, typer.Option(help="The class that is told from the rest: normal, osteopenia, osteoporosis or 'low bone mass'.")
+    ] = "osteoporosis",
+    saliency: Annotated[Saliency, typer.Option(help="How the heatmap is made whose overlap is measured.")] = Saliency.grad_cam,
+    segmenter: SegmenterOption = SegmenterChoice.embedded,
+    image_check: Annotated[
+        bool, typer.Option("--image-check/--no-image-check", help="Ask each image whether and how a frontal chest lies there.")
+    ] = True,
+    draws: Annotated[int, typer.Option(help="Draws of patients for the intervals.", min=100, max=100_000)] = 2000,
+    seed: Annotated[int, typer.Option(help="Seed of the draws and of the fills 'noise' and 'linear'.", min=0)] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """What each bone is worth over a cohort: AUC with it shown alone or removed, overlap of the heatmap, with intervals."""
+    from OsteoScreenLib.commands.explain_cohort import run
+
+    options = {
+        "target": target, "fill": fill.value, "margin_px": margin, "margin_mm": margin_mm, "saliency": saliency.value, "seed": seed,
+    }  # fmt: skip
+    code = run(
+        cohort, out, model=model, device=device.value, precision=precision.value, segmenter=segmenter.value,
+        image_check=image_check, draws=draws, options=options, as_json=as_json,
     )  # fmt: skip
     raise typer.Exit(code)
 

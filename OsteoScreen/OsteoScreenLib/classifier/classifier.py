@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -24,6 +25,7 @@ from OsteoScreenLib.classifier.model_bundle import ModelBundle
 from OsteoScreenLib.classifier.network import load_network
 from OsteoScreenLib.classifier.prediction import CLASSES, Prediction, decide
 from OsteoScreenLib.classifier.preprocess import prepare
+from OsteoScreenLib.classifier.tokens import PatchGrid, leaving_out, patch_grid
 from OsteoScreenLib.errors import OsteoScreenError
 from OsteoScreenLib.radiograph.radiograph import Note
 
@@ -99,17 +101,44 @@ class Classifier:
         while inputs := [self.preprocess(image[None]) for image in islice(source, batch_size(self.device))]:
             yield from self.probabilities_of(inputs)
 
-    def probabilities_of(self, inputs: list[torch.Tensor]) -> np.ndarray:
-        """Class probabilities (n, 3) of prepared inputs, each (1, channels, rows, columns) on the CPU."""
+    @cached_property
+    def patches(self) -> PatchGrid:
+        """The patches that `predict_without` can leave out. Raises `InputError` when the network has none (a ConvNet)."""
+        return patch_grid(self.network, self.model.preprocessing, self.model.id)
+
+    def predict_without(self, pixels: np.ndarray, dropped: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Class probabilities (3,) of one radiograph (rows, columns) without some of its patches, for each choice of patches.
+
+        dropped : bool arrays of the shape of `patches`, True where a patch's token is left out (see `tokens`). Each is a forward
+        pass of its own, on any device, because sequences of different lengths do not fit into one batch.
+        Raises `InputError` for a network without patches, and when every patch is left out.
+        """
+        inputs = [self.preprocess(pixels[None])]
+        shape = self.patches.shape
+        for one in dropped:
+            if one.shape != shape:
+                raise ValueError(f"dropped must be {shape}, got {one.shape}")
+            with leaving_out(self.network, one):
+                answer = self.probabilities_of(inputs, together=1)[0]
+            yield answer
+
+    def probabilities_of(self, inputs: list[torch.Tensor], together: int | None = None) -> np.ndarray:
+        """Class probabilities (n, 3) of prepared inputs, each (1, channels, rows, columns) on the CPU.
+
+        together : images per forward pass; the device's fixed number by default.
+        """
         import torch
 
-        logits = self.with_cpu_fallback(lambda: self._logits(inputs))
+        logits = self.with_cpu_fallback(lambda: self._logits(inputs, together))
         # In double precision, so that differences between variants are those of the network and not of the softmax.
         probabilities: np.ndarray = torch.softmax(logits.double() / self.model.temperature, dim=1).numpy()
         if not np.isfinite(probabilities).all():
-            raise OsteoScreenError(
-                f"The model {self.model.id} gave no finite probability in {self.precision}; load it with precision fp32."
+            remedy = (
+                "its weights do not suit this image; get the bundle again or choose another model"
+                if self.precision == "fp32"
+                else "load it with precision fp32"
             )
+            raise OsteoScreenError(f"The model {self.model.id} gave no finite probability in {self.precision}; {remedy}.")
         return probabilities
 
     def decide(self, probabilities: np.ndarray) -> Prediction:
@@ -143,11 +172,11 @@ class Classifier:
                 "This machine has too little memory for this model; close other programs or choose a smaller model."
             ) from error
 
-    def _logits(self, inputs: list[torch.Tensor]) -> torch.Tensor:
-        """float32 (n, 3) on the CPU; every forward pass has the device's fixed batch shape."""
+    def _logits(self, inputs: list[torch.Tensor], together: int | None = None) -> torch.Tensor:
+        """float32 (n, 3) on the CPU; every forward pass has the device's fixed batch shape, or that of `together` images."""
         import torch
 
-        size = batch_size(self.device)
+        size = together or batch_size(self.device)
         parts = []
         with torch.inference_mode(), running(self.device, self.precision):
             for start in range(0, len(inputs), size):

@@ -34,8 +34,11 @@ from OsteoScreenLib.explain.analysis import (
     RadiographFacts,
 )
 from OsteoScreenLib.explain.covering import LARGEST_MARGIN, Coverer
-from OsteoScreenLib.explain.gradcam import grad_cam
-from OsteoScreenLib.explain.sweep import BoneSet, Variant, sweep
+from OsteoScreenLib.explain.overlap import Overlap, measure_overlap
+from OsteoScreenLib.explain.saliency import SaliencyMap
+from OsteoScreenLib.explain.saliency_map import saliency_map
+from OsteoScreenLib.explain.saliency_methods import method_for
+from OsteoScreenLib.explain.sweep import BoneSet, Trial, Variant, sweep
 from OsteoScreenLib.radiograph.radiograph import Note, Radiograph
 
 # Called with the share done (0 to 1) and a few words on what is being done.
@@ -61,7 +64,8 @@ def analyse(
     Raises
     ------
     InputError
-        One sentence: an unknown target, bone, mode or fill, a margin in millimetres without a spacing, masks of another size.
+        One sentence: an unknown target, bone, mode, fill or saliency method, a method that the network cannot give, a margin in
+        millimetres without a spacing, masks of another size.
     """
     request = request or AnalysisRequest()
     report = progress or (lambda _share, _words: None)
@@ -69,6 +73,8 @@ def analyse(
         raise InputError(f"There is no target called '{request.target}'; choose one of {', '.join(TARGETS)}.", code="target")
     if masks is None and request.cover:
         raise InputError("Bones cannot be covered without bone masks; segment the radiograph first.", code="no-masks")
+    if request.saliency:
+        method_for(request.saliency_method, classifier.network)
     coverer, chosen, notes = _prepare_covering(radiograph, masks, request)
     started = datetime.now(UTC).isoformat(timespec="seconds")
     seconds: dict[str, float] = {}
@@ -78,15 +84,21 @@ def analyse(
     with _timed(seconds, "prediction"):
         untouched = next(iter(classifier.predict_stream([radiograph.pixels])))
         domain = classifier.domain(radiograph.pixels)
-    saliency = None
+    saliency: SaliencyMap | None = None
+    overlap: tuple[Overlap, ...] = ()
     if request.saliency:
         report(0.2, "computing the heatmap")
         with _timed(seconds, "saliency"):
-            saliency = grad_cam(classifier, radiograph.pixels, request.target)
-        if saliency.is_empty:
-            notes.append(
-                Note("empty-heatmap", "info", f"The heatmap is empty: no place on the image speaks for {request.target}.")
+            saliency = saliency_map(
+                classifier,
+                radiograph.pixels,
+                request.target,
+                request.saliency_method,
+                lambda share: report(0.2 + 0.2 * share, "computing the heatmap"),
             )
+            overlap = measure_overlap(saliency, masks) if masks is not None else ()
+        if saliency.is_empty:
+            notes.append(Note("empty-heatmap", "info", f"The heatmap is empty: no place on the image {saliency.claim}."))
     covering = None
     if coverer is not None:
         report(0.4, "covering bones")
@@ -109,6 +121,7 @@ def analyse(
         site=masks.site if masks is not None else None,
         segmenter=masks.method if masks is not None else "",
         bones=_summaries(radiograph, masks, quality) if masks is not None else (),
+        overlap=overlap,
         absent=tuple(AbsentBone(one.name, one.marks) for one in quality.values() if not one.found and one.marks),
         covering=covering,
         notes=(_input_check(domain), *radiograph.notes, *classifier.notes, *notes, *notes_on(quality)),
@@ -198,8 +211,9 @@ def _covering(
     reference: BoneSet = frozenset() if removing else every
 
     wanted = [reference, state, *covered_for.values()]
-    wanted = [bones for bones in wanted if bones]
-    answers = sweep(coverer, classifier, wanted, lambda done, total: report(0.4 + 0.6 * done / total, "covering bones"))
+    trials = [Trial(bones) for bones in wanted if bones]
+    found_out = sweep(coverer, classifier, trials, lambda done, total: report(0.4 + 0.6 * done / total, "covering bones"))
+    answers = {trial.covered: variant for trial, variant in found_out.items()}
     answers[frozenset()] = Variant(untouched, 0)
 
     sign = 1.0 if removing else -1.0

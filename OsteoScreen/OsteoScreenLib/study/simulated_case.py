@@ -20,10 +20,11 @@ from OsteoScreenLib.simulate.bone_loss import DensityLine, confined_loss, densit
 from OsteoScreenLib.simulate.dxa import dxa
 from OsteoScreenLib.simulate.render import Density, detector_signal, grey
 from OsteoScreenLib.simulate.thorax import AUXILIARY, STRUCTURES, View, project_chest, random_geometry, random_parts
-from OsteoScreenLib.study.density import class_of, density_at, random_t_score
+from OsteoScreenLib.study.density import density_at, random_t_score
 from OsteoScreenLib.study.density_views import console, random_exposure
 from OsteoScreenLib.study.samples import Sample, sample_dataset
 from OsteoScreenLib.study.unlike import spectral_noise
+from OsteoScreenLib.study.who_class import class_of
 
 if TYPE_CHECKING:
     from OsteoScreenLib.study.simulated_cohort import CohortOptions

@@ -35,9 +35,10 @@ from OsteoScreenLib.study.classifier_figures import (
     youden,
 )
 from OsteoScreenLib.study.classifier_leak import DEVELOPMENTS, Development, developments
-from OsteoScreenLib.study.density import class_of, random_t_score
+from OsteoScreenLib.study.density import random_t_score
 from OsteoScreenLib.study.density_views import Bodies, develop, load_bodies, triplets
 from OsteoScreenLib.study.views import render_views
+from OsteoScreenLib.study.who_class import class_of
 
 log = logging.getLogger(__name__)
 

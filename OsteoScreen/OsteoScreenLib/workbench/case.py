@@ -10,6 +10,7 @@ from OsteoScreenLib.bones import quality
 from OsteoScreenLib.bones.masks import BoneMasks
 from OsteoScreenLib.bones.quality import MaskQuality
 from OsteoScreenLib.classifier.prediction import TARGETS
+from OsteoScreenLib.explain.covering import Mode
 from OsteoScreenLib.explain.saliency import SaliencyMap
 from OsteoScreenLib.workbench.answers import Answer, Answers, Question, asked
 from OsteoScreenLib.workbench.events import Event
@@ -225,8 +226,11 @@ class Case:
 
     # Questions to the model, and what their answers make
 
-    def question(self, covered: frozenset[str]) -> Question:
-        """The question with these bones covered, in the present mode and fill. Needs a result."""
+    def question(self, covered: frozenset[str], mode: Mode | None = None, draw: int = 0) -> Question:
+        """The question with these bones covered, in the present mode or another one, and with the present fill. Needs a result.
+
+        draw : 0 for these bones themselves, i ≥ 1 for their i-th control.
+        """
         result, toggles = self._result, self._toggles
         if result is None:
             raise ValueError("a case without a result has no question")
@@ -236,11 +240,12 @@ class Case:
                 result.model.sha256,
                 computed_on(result.device, result.precision),
                 result.masks_sha256,
-                toggles.mode,
+                mode or toggles.mode,
                 toggles.fill,
                 toggles.margin_px,
                 toggles.seed,
                 covered & self.found,
+                draw,
             )
         )
 

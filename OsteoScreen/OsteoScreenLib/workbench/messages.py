@@ -59,11 +59,12 @@ def hold_request(
 
 
 def cover_request(questions: Sequence[Question], patch: bool) -> Body:
-    """The body that asks questions which differ in nothing but what is covered."""
+    """The body that asks questions which differ in nothing but what is covered, and which control of it is meant."""
     first = questions[0]
     return {
         **_way(first),
         "sets": [sorted(question.covered) for question in questions],
+        "draws": [question.draw for question in questions],
         "patch": patch,
     }
 
@@ -136,9 +137,12 @@ def probabilities_from(values: Sequence[float]) -> tuple[float, float, float]:
     return first, second, third
 
 
-def answers_from(answer: Message) -> list[Answer]:
-    """One answer for each set that was asked about."""
-    return [Answer(probabilities_from(one["probabilities"]), int(one["area_px"])) for one in answer.body["answers"]]
+def answers_from(answer: Message) -> list[Answer | None]:
+    """One answer for each set that was asked about; None for a control for which there is no room."""
+    return [
+        None if one is None else Answer(probabilities_from(one["probabilities"]), int(one["area_px"]))
+        for one in answer.body["answers"]
+    ]
 
 
 def patch_from(answer: Message) -> Patch | None:

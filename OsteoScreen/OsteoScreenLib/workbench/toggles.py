@@ -17,7 +17,7 @@ class Toggles:
 
     covered : bones that the model does not see (column "Model sees" unticked).
     hidden : bones whose outline is off (column "Outline" unticked); it changes nothing that the model is shown.
-    mode, fill : see `explain.covering` and `explain.fills`. margin_px : widening of covered masks, in pixels. seed : of "noise".
+    mode, fill : see `explain.covering` and `explain.fills`. margin_px : widening of covered masks, in pixels. seed : of "noise" and "linear".
     target : the class that Δ and the heatmap are about; osteoporosis unless the reader chooses another one.
     """
 

@@ -30,7 +30,7 @@ class Waiting:
     @property
     def sweeping(self) -> bool:
         """The sweep has open questions."""
-        while self._sweep and self._answers.get(self._sweep[0]) is not None:
+        while self._sweep and self._answers.settled(self._sweep[0]):
             self._sweep.popleft()
         return bool(self._sweep)
 
@@ -39,7 +39,7 @@ class Waiting:
 
         patch_missing : the picture has to be fetched, even where the answer is known.
         """
-        open_ = patch_missing or self._answers.get(question) is None
+        open_ = patch_missing or not self._answers.settled(question)
         self.question, self.with_patch = (question if open_ else None), patch_missing
 
     def sweep(self, questions: Iterable[Question]) -> None:
@@ -52,7 +52,11 @@ class Waiting:
             return ()
         count = int(min(max(BATCH_SECONDS / self._set_seconds, 1), LARGEST_BATCH))
         first = self._sweep[0]
-        alike = (one for one in self._sweep if replace(one, covered=first.covered) == first and self._answers.get(one) is None)
+        alike = (
+            one
+            for one in self._sweep
+            if replace(one, covered=first.covered, draw=first.draw) == first and not self._answers.settled(one)
+        )
         return tuple(one for one, _ in zip(alike, range(count), strict=False))
 
     def took(self, seconds: float, questions: int) -> None:

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 from OsteoScreenLib.errors import InputError, OsteoScreenError
 
 if TYPE_CHECKING:
+    from OsteoScreenLib.classifier.classifier import Classifier
     from OsteoScreenLib.explain.analysis import AnalysisRequest
+
+NO_SALIENCY = "none"  # in place of a saliency method: no heatmap
 
 _Options = TypeVar("_Options", bound="ReadingOptions")
 
@@ -36,7 +39,10 @@ class ReadingOptions:
 
 @dataclass(frozen=True)
 class AnalysisOptions(ReadingOptions):
-    """What is computed. model : a classifier's id or folder. The rest as `explain` defines it."""
+    """What is computed. model : a classifier's id or folder. saliency : a saliency method's key, or "none".
+
+    The rest as `explain` defines it.
+    """
 
     model: str = "chest-sim-classifier"
     precision: str = "auto"
@@ -47,6 +53,7 @@ class AnalysisOptions(ReadingOptions):
     margin_mm: float | None = None
     target: str = "osteoporosis"
     seed: int = 0
+    saliency: str = "grad-cam"
 
 
 def options_from(kind: type[_Options], body: Mapping[str, Any]) -> _Options:
@@ -84,7 +91,17 @@ def analysis_request(options: AnalysisOptions) -> AnalysisRequest:
         dilation_px=options.margin_px,
         dilation_mm=options.margin_mm,
         seed=options.seed,
+        saliency=options.saliency != NO_SALIENCY,
+        saliency_method=options.saliency,
     )
+
+
+def check_saliency(options: AnalysisOptions, classifier: Classifier) -> None:
+    """Raises `InputError` for a saliency method that there is not, or that the model cannot give."""
+    from OsteoScreenLib.explain.saliency_methods import method_for
+
+    if options.saliency != NO_SALIENCY:
+        method_for(options.saliency, classifier.network)
 
 
 def path_in(body: Mapping[str, Any], name: str) -> Path:

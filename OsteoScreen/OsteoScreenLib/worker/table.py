@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from OsteoScreenLib.errors import InputError, OsteoScreenError
+from OsteoScreenLib.errors import InputError
+from OsteoScreenLib.worker import covering
 from OsteoScreenLib.worker.case_values import (
     facts_to_values,
     masks_from_values,
@@ -21,6 +17,7 @@ from OsteoScreenLib.worker.case_values import (
     saliency_to_values,
     spacing_to_values,
 )
+from OsteoScreenLib.worker.held_case import HeldCase, NoCase, running_on
 from OsteoScreenLib.worker.intake import Clock, Intake
 from OsteoScreenLib.worker.models import Models
 from OsteoScreenLib.worker.protocol import Message
@@ -29,61 +26,12 @@ from OsteoScreenLib.worker.server import Answer, Handler, Progress
 from OsteoScreenLib.worker.writing import write_results
 
 if TYPE_CHECKING:
-    from OsteoScreenLib.bones.masks import BoneMasks
     from OsteoScreenLib.classifier.classifier import Classifier
-    from OsteoScreenLib.explain.covering import BoneCutouts, Coverer, Region
     from OsteoScreenLib.radiograph.radiograph import Radiograph
-
-KEPT_COVERERS = 6  # ways of covering kept prepared; each may hold one full-size picture
-
-
-class NoCase(OsteoScreenError):
-    """The case that a request names is not held: the process was started after it, or another case took its place."""
-
-    code = "no-case"
-
-
-@dataclass
-class HeldCase:
-    """What questions about one case need.
-
-    stages : seconds of reading, gate and segmenting, for the report; empty for a case that was handed over.
-    coverers : (mode, fill, margin, seed) → what is prepared for covering that way, the last used at the end.
-    """
-
-    token: str
-    radiograph: Radiograph
-    masks: BoneMasks
-    classifier: Classifier
-    stages: Mapping[str, float] = field(default_factory=dict)
-    coverers: OrderedDict[tuple[str, str, float, int], Coverer] = field(default_factory=OrderedDict)
-    cutouts: BoneCutouts | None = None
-
-    def coverer(self, mode: str, fill: str, margin_px: float, seed: int) -> Coverer:
-        """The coverer of a way of covering, made at its first use."""
-        from OsteoScreenLib.explain.covering import BoneCutouts, Coverer
-
-        key = (mode, fill, margin_px, seed)
-        if key not in self.coverers:
-            if self.cutouts is None:
-                self.cutouts = BoneCutouts(self.masks)
-            self.coverers[key] = Coverer(
-                self.radiograph.pixels,
-                self.masks,
-                mode,  # type: ignore[arg-type]
-                fill,  # type: ignore[arg-type]
-                margin_px,
-                seed,
-                self.cutouts,
-            )
-            while len(self.coverers) > KEPT_COVERERS:
-                self.coverers.popitem(last=False)
-        self.coverers.move_to_end(key)
-        return self.coverers[key]
 
 
 class Table:
-    """Answers `read`, `examine`, `hold`, `cover`, `explain` and `save`. One case at a time is held, under its client's token."""
+    """Answers `read`, `examine`, `hold`, `cover`, `sweep`, `explain` and `save`. One case at a time is held, under its client's token."""
 
     def __init__(self, models: Models, intake: Intake, guard_writing: AbstractContextManager[Any]) -> None:
         self._models = models
@@ -98,6 +46,7 @@ class Table:
             "examine": self.examine,
             "hold": self.hold,
             "cover": self.cover,
+            "sweep": self.sweep,
             "explain": self.explain,
             "save": self.save,
         }
@@ -187,47 +136,32 @@ class Table:
         return Answer(body)
 
     def cover(self, request: Message, progress: Progress) -> Answer:
-        """Body: `case`, `mode`, `fill`, `margin_px`, `seed`, `sets` (lists of covered bones), `patch`.
+        """See `covering.cover`."""
+        return covering.cover(self._held(request), request)
 
-        Answers each set; with `patch`, also what the model was shown for the last one, inside the box that was changed.
-        """
-        from OsteoScreenLib.explain.sweep import sweep
-
-        began = time.perf_counter()
-        case = self._held(request)
-        coverer = case.coverer(*_way(request))
-        sets = _sets(request, case.masks)
-        box: list[int] = [0, 0, 0, 0]
-        patch = np.zeros((0, 0), np.float32)
-
-        def keep_last(bones: frozenset[str], region: Region, shown: np.ndarray) -> None:
-            nonlocal box, patch
-            if sets and bones == sets[-1]:
-                rows, columns = region.box
-                box = [rows.start, rows.stop, columns.start, columns.stop]
-                patch = shown[region.box].copy()
-
-        wanted = bool(request.body.get("patch"))
-        found = sweep(coverer, case.classifier, sets, shown=keep_last if wanted else None)
-        answers = [
-            {"probabilities": [float(value) for value in found[bones].probabilities], "area_px": found[bones].area_px}
-            for bones in sets
-        ]
-        body = {"answers": answers, **_running_on(case.classifier), "seconds": round(time.perf_counter() - began, 5)}
-        return Answer({**body, "box": box}, {"patch": patch}) if wanted else Answer(body)
+    def sweep(self, request: Message, progress: Progress) -> Answer:
+        """See `covering.sweep_table`."""
+        return covering.sweep_table(self._held(request), request, progress)
 
     def explain(self, request: Message, progress: Progress) -> Answer:
-        """Body: `case`, `target`. The heatmap for a class."""
-        from OsteoScreenLib.explain.gradcam import grad_cam
+        """Body: `case`, `target`, `saliency` (a method's key). The heatmap for a class, and its `overlap` with the bones."""
+        from OsteoScreenLib.explain.analysis_json import overlap_table
+        from OsteoScreenLib.explain.overlap import measure_overlap
+        from OsteoScreenLib.explain.saliency_map import saliency_map
 
         case = self._held(request)
-        saliency, arrays = saliency_to_values(
-            grad_cam(case.classifier, case.radiograph.pixels, str(request.body.get("target", "osteoporosis")))
-        )
-        return Answer({"saliency": saliency, **_running_on(case.classifier)}, arrays)
+        options = options_from(AnalysisOptions, request.body)
+
+        def within(share: float) -> None:
+            progress("explain", share, "Computing the heatmap")
+
+        drawn = saliency_map(case.classifier, case.radiograph.pixels, options.target, options.saliency, within)
+        saliency, arrays = saliency_to_values(drawn)
+        overlap = [overlap_table(one) for one in measure_overlap(drawn, case.masks)]
+        return Answer({"saliency": saliency, "overlap": overlap, **running_on(case.classifier)}, arrays)
 
     def save(self, request: Message, progress: Progress) -> Answer:
-        """Body: `case`, `out` and of `AnalysisOptions` cover, mode, fill, margin_px, seed, target. Writes the four result files."""
+        """Body: `case`, `out` and of `AnalysisOptions` cover, mode, fill, margin_px, seed, target, saliency. Writes the four result files."""
         from OsteoScreenLib.explain.analyse import analyse
 
         case = self._held(request)
@@ -255,21 +189,6 @@ def _token(request: Message) -> str:
     return token
 
 
-def _way(request: Message) -> tuple[str, str, float, int]:
-    options = options_from(AnalysisOptions, request.body)
-    return options.mode, options.fill, options.margin_px, options.seed if options.fill == "noise" else 0
-
-
-def _sets(request: Message, masks: BoneMasks) -> list[frozenset[str]]:
-    listed = request.body.get("sets")
-    if not isinstance(listed, list) or not all(isinstance(names, list) for names in listed):
-        raise InputError("The request names no sets of bones.", code="option")
-    unknown = {str(name) for names in listed for name in names if name not in masks.site.by_name}
-    if unknown:
-        raise InputError(f"There is no bone called '{min(unknown)}' in {masks.site.name}.", code="unknown-bone")
-    return [frozenset(names) for names in listed]
-
-
 def _reading(radiograph: Radiograph) -> dict[str, Any]:
     from OsteoScreenLib.radiograph.radiograph import pixels_sha256
 
@@ -282,6 +201,8 @@ def _reading(radiograph: Radiograph) -> dict[str, Any]:
 
 
 def _answering(classifier: Classifier) -> dict[str, Any]:
+    from OsteoScreenLib.explain.saliency_methods import methods_for
+
     model = classifier.model
     return {
         "model": {
@@ -291,9 +212,6 @@ def _answering(classifier: Classifier) -> dict[str, Any]:
             "simulated": model.simulated,
             "operating_points": dict(vars(model.operating_points)),
         },
-        **_running_on(classifier),
+        "saliency_methods": list(methods_for(classifier.network)),
+        **running_on(classifier),
     }
-
-
-def _running_on(classifier: Classifier) -> dict[str, str]:
-    return {"device": classifier.device.type, "precision": classifier.precision}
