@@ -23,33 +23,45 @@ from OsteoScreenLib.simulate.thorax import AUXILIARY, STRUCTURES, View, project_
 from OsteoScreenLib.study.density import class_of, density_at, random_t_score
 from OsteoScreenLib.study.density_views import console, random_exposure
 from OsteoScreenLib.study.samples import Sample, sample_dataset
+from OsteoScreenLib.study.stopwatch import Stopwatch
 from OsteoScreenLib.study.unlike import spectral_noise
 
 if TYPE_CHECKING:
     from OsteoScreenLib.study.simulated_cohort import CohortOptions
 
+STAGES = ("body", "bone density", "projection", "picture", "files")  # of one image, in turn, as a stopwatch names them
 MEAN_AGE, AGE_SPREAD = 63.0, 9.0
 _LOSS_LIMITS = (0.3, 1.0)  # factor on mineral and cortex of bones that alone lose it
 
 
-def write_case(folder: Path, anatomies: tuple[Anatomy, ...], options: CohortOptions, index: int) -> dict[str, Any]:
-    """Make image, masks and organs of image `index` in `folder`; the row for the table. Seeded by (options.seed, index)."""
+def write_case(
+    folder: Path, anatomies: tuple[Anatomy, ...], options: CohortOptions, index: int, watch: Stopwatch | None = None
+) -> dict[str, Any]:
+    """Make image, masks and organs of image `index` in `folder`; the row for the table. Seeded by (options.seed, index).
+
+    watch : is told the end of each of `STAGES`.
+    """
     from OsteoScreenLib.study.simulated_cohort import case_name
 
+    watch = watch or Stopwatch()
     rng = np.random.default_rng([options.seed, index, 77])
     name = case_name(index)
     anatomy = anatomies[int(rng.integers(len(anatomies)))]
     upright = options.view == "pa" or (options.view == "mixed" and bool(rng.random() < 0.67))
     wanted = int(rng.choice(3, p=np.array(options.prevalence) / sum(options.prevalence)))
     parts = random_parts(rng, anatomy, upright)
+    watch.lap("body")
     density, loss = _bone(rng, parts, options, wanted)
     measured = dxa(parts, density)
     label = class_of(measured.t_score)
+    watch.lap("bone density")
     geometry = random_geometry(rng, parts, upright, options.size)
     view = project_chest(parts, geometry, anatomy.name, apart=tuple(density.by_bone))
+    watch.lap("projection")
     image, exposure = _developed(rng, view, density)
     age = _age(rng, options, measured.t_score)
     image = _shortcut(image, options, label, rng)
+    watch.lap("picture")
 
     sample = Sample(name, index, measured.t_score, f"SIMULATED chest {geometry.direction}")
     dataset = sample_dataset(image, geometry, sample, options.seed)
@@ -63,6 +75,7 @@ def write_case(folder: Path, anatomies: tuple[Anatomy, ...], options: CohortOpti
     )
     write_seg_nrrd(folder / "masks" / f"{name}.seg.nrrd", masks, read_radiograph(path))
     _write_organs(folder / "organs" / f"{name}.nrrd", view, geometry.pixel_mm / geometry.magnification)
+    watch.lap("files")
     return {
         "patient_id": name.upper(),
         "image": f"images/{name}.dcm",
