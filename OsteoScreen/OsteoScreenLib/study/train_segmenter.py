@@ -76,7 +76,7 @@ def train_segmenter(options: SegmenterOptions, progress: Progress | None = None)
 
 
 def segmenter_bundle(
-    options: SegmenterOptions, architecture: Mapping[str, Any], weights: Mapping[str, torch.Tensor], held_out: list[Path]
+    options: SegmenterOptions, architecture: dict[str, Any], weights: Mapping[str, torch.Tensor], held_out: list[Path]
 ) -> Bundle:
     """Measure trained weights, in the half precision in which they are stored, and write the bundle with its card.
 
