@@ -339,6 +339,43 @@ def bench_panel(
     print(json.dumps(figures.as_json(), indent=2) if as_json else figures.as_text())
 
 
+@bench.command("simulate")
+def bench_simulate(
+    skeleton: Annotated[Path, typer.Option(help="BodyParts3D bones, bodyparts3d_stl.zip.")],
+    thorax_ct: Annotated[Path, typer.Option(help="Folder of thorax CT, as for 'osteoscreen simulate'.")],
+    work: Annotated[
+        Path, typer.Option(help="Folder; the prepared bodies stay in its 'anatomies', for preparing takes minutes.")
+    ],
+    count: Annotated[int, typer.Option(help="How many radiographs are measured.", min=1)] = 24,
+    size: Annotated[int, typer.Option(help="Rows and columns.", min=128, max=4096)] = 512,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.", min=0)] = 0,
+    threads: Annotated[
+        int | None, typer.Option(help="Processors to use, with a process each; all of them if not given.", min=1)
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Simulated radiographs a second, the time of each stage, the projector beside NumPy, memory (needs the extra 'simulate')."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from OsteoScreenLib.benchmarks.simulate import measure_simulation
+
+    with Progress(console=Console(stderr=True), disable=as_json) as shown:
+        task = shown.add_task("Preparing the bodies", total=None)
+
+        def progress(done: int, total: int) -> None:
+            what = "Simulating radiographs" if done < total else "Projecting with NumPy"
+            shown.update(task, description=what, completed=done, total=total)
+
+        figures = measure_simulation(
+            skeleton, thorax_ct, work, count=count, size=size, seed=seed, threads=threads, progress=progress
+        )
+    if as_json:
+        print(json.dumps(figures.as_json(), indent=2))
+    else:
+        Console().print(figures.as_tables())
+
+
 def _shared(
     device: Device, segmenter: SegmenterChoice, rotate: Rotation | None, flip: Flip | None, invert: bool | None
 ) -> dict[str, Any]:

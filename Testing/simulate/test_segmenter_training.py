@@ -15,7 +15,9 @@ from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.radiograph.radiograph import Radiograph
 from OsteoScreenLib.simulate.projection import Geometry
 from OsteoScreenLib.simulate.thorax import GROUPS, PATH_NAMES, STRUCTURES, View
-from OsteoScreenLib.study.segmenter_images import ViewStore, plain_example, training_example
+from OsteoScreenLib.study.segmenter_card import segmenter_card
+from OsteoScreenLib.study.segmenter_figures import keep_scores, kept_scores, scores_on
+from OsteoScreenLib.study.segmenter_images import MIRRORED, ViewStore, plain_example, training_example
 from OsteoScreenLib.study.segmenter_network_training import Schedule, loss_of, train
 from OsteoScreenLib.study.train_segmenter import SegmenterOptions, train_segmenter
 from OsteoScreenLib.study.views import save_view, view_path
@@ -155,3 +157,40 @@ def test_missing_data_is_one_sentence(work: Path) -> None:
     )
     with pytest.raises(InputError, match="--skeleton"):
         train_segmenter(options)
+
+
+class _Draws(torch.nn.Module):
+    """Draws fixed masks (structures, rows, columns), whatever it is shown."""
+
+    def __init__(self, masks: np.ndarray) -> None:
+        super().__init__()
+        self.logits = torch.from_numpy(np.where(masks, 5.0, -5.0).astype(np.float32))[None]
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.logits
+
+
+def test_figures_count_exchanged_sides_and_dice_by_group(work: Path) -> None:
+    store = ViewStore([view_path(work / "views", 0, 0)])
+    _, targets = plain_example(store, 0, 64)
+    truth = targets > 127
+    right = scores_on(_Draws(truth), store, 64)
+    # Nothing is wrong with the truth: Dice 1 wherever there is something, and no side exchanged.
+    assert right.swapped == 0 and right.sided == 2
+    assert set(right.by_structure().values()) == {1.0}
+    assert right.by_group()["right lung"].value == 1.0 and "Clavicles" not in right.by_group()
+    exchanged = scores_on(_Draws(truth[list(MIRRORED)]), store, 64)
+    assert exchanged.swapped == exchanged.sided == 2
+    assert exchanged.by_structure()["right lung"] == 0.0 and exchanged.by_structure()["T7"] == 1.0
+
+
+def test_a_run_without_a_source_keeps_its_figures_for_the_card(work: Path, tmp_path: Path) -> None:
+    store = ViewStore([view_path(work / "views", 0, index) for index in (0, 1)])
+    scores = scores_on(_Draws(plain_example(store, 0, 64)[1] > 127), store, 64)
+    keep_scores(tmp_path, "skeleton", 7, 5, scores)
+    (kept,) = kept_scores(tmp_path)
+    assert (kept.source, kept.steps, kept.training_views, kept.views) == ("skeleton", 7, 5, 2)
+    assert kept.groups == scores.by_group()
+    card = segmenter_card(SHORT, 0, 3, scores, (kept,))
+    assert "without skeleton" in card and "masks with left and right exchanged | 0 of 4" in card
+    assert "Not measured" in segmenter_card(SHORT, 0, 3, scores)

@@ -8,12 +8,13 @@ import pytest
 pytest.importorskip("torch")
 
 from OsteoScreenLib.simulate.meshes import tapered_tube
+from OsteoScreenLib.simulate.texture import spectral_noise
 from OsteoScreenLib.study.bone_views import REGIONS, bone_view
 from OsteoScreenLib.study.disturb import Framing, disturb, opacities, reframe, tone
 from OsteoScreenLib.study.drawn_chest import drawn_chest
 from OsteoScreenLib.study.gate_images import Bank, cached
 from OsteoScreenLib.study.other_views import Body, ct_slice, project
-from OsteoScreenLib.study.unlike import PROGRAM_MADE, program_made, spectral_noise
+from OsteoScreenLib.study.unlike import PROGRAM_MADE, program_made
 
 
 @pytest.mark.parametrize("kind", PROGRAM_MADE)

@@ -59,12 +59,16 @@ def segmenter(
     from OsteoScreenLib.study.train_segmenter import SegmenterOptions, train_segmenter
 
     schedule = Schedule(steps=steps) if steps else Schedule()
+    # Runs for the figures alone take fewer chests.
+    views, held_out = (120, 24) if leave_out else (SegmenterOptions.views, SegmenterOptions.held_out)
     options = SegmenterOptions(
         thorax_ct,
         skeleton,
         work,
         out or work / _named("chest-segmenter", leave_out),
         leave_out,
+        views=views,
+        held_out=held_out,
         seed=seed,
         seen=seen,
         schedule=schedule,

@@ -25,7 +25,7 @@ _FRAMES: dict[str, tuple[tuple[int, int, int], ...]] = {
     "LEFT LATERAL": ((0, 1, 0), (0, 0, -1), (1, 0, 0)),
     "RIGHT LATERAL": ((0, 1, 0), (0, 0, -1), (-1, 0, 0)),
 }
-_SUBPIXEL = 256  # vertices snap to this fraction of a pixel, so that neighbouring triangles share edges exactly
+SUBPIXEL = 256  # vertices snap to this fraction of a pixel, so that neighbouring triangles share edges exactly
 
 
 @dataclass(frozen=True)
@@ -88,15 +88,22 @@ def project(parts: Mapping[str, Mesh], geometry: Geometry) -> dict[str, np.ndarr
     obliquity = geometry.obliquity()
     paths = {}
     for name, mesh in parts.items():
-        total = np.zeros((geometry.rows, geometry.columns))
+        path = paths[name] = np.zeros((geometry.rows, geometry.columns), np.float32)
         beam = geometry.to_beam(mesh.vertices)
-        if len(beam) and beam[:, 2].min() > 0:
-            snapped = np.round(geometry._detector(beam) * _SUBPIXEL).astype(np.int64)
-            faces = np.ascontiguousarray(mesh.faces, np.int64)
-            _add_crossings(total, snapped, np.ascontiguousarray(beam[:, 2]), faces, _handedness(geometry.direction))
+        if not len(beam) or beam[:, 2].min() <= 0:
+            continue
+        snapped = np.round(geometry._detector(beam) * SUBPIXEL).astype(np.int64)
+        # Only the pixels around the part are summed: most parts cover little of the detector.
+        first = np.clip(snapped.min(axis=0) // SUBPIXEL, 0, (geometry.columns, geometry.rows))
+        last = np.clip(snapped.max(axis=0) // SUBPIXEL + 1, first, (geometry.columns, geometry.rows))
+        window = slice(first[1], last[1]), slice(first[0], last[0])
+        total = np.zeros(path[window].shape)
+        faces = np.ascontiguousarray(mesh.faces, np.int64)
+        handedness = _handedness(geometry.direction)
+        _add_crossings(total, snapped - first * SUBPIXEL, np.ascontiguousarray(beam[:, 2]), faces, handedness)
         # Rounding leaves less than a micrometre where entries and exits cancel.
         total[total < 1e-4] = 0
-        paths[name] = total.astype(np.float32) * obliquity
+        path[window] = total.astype(np.float32) * obliquity[window]
     return paths
 
 
@@ -132,8 +139,8 @@ def _add_crossings(depths: np.ndarray, snapped: np.ndarray, distance: np.ndarray
                 low_y = high_y = y
             else:
                 low_x, high_x, low_y, high_y = min(low_x, x), max(high_x, x), min(low_y, y), max(high_y, y)
-        first_column, last_column = max(-(-low_x // _SUBPIXEL), 0), min(high_x // _SUBPIXEL, columns - 1)
-        first_row, last_row = max(-(-low_y // _SUBPIXEL), 0), min(high_y // _SUBPIXEL, rows - 1)
+        first_column, last_column = max(-(-low_x // SUBPIXEL), 0), min(high_x // SUBPIXEL, columns - 1)
+        first_row, last_row = max(-(-low_y // SUBPIXEL), 0), min(high_y // SUBPIXEL, rows - 1)
         if first_column > last_column or first_row > last_row:
             continue
         for i in range(3):
@@ -141,8 +148,8 @@ def _add_crossings(depths: np.ndarray, snapped: np.ndarray, distance: np.ndarray
             step_x, step_y = corner_x[end] - corner_x[start], corner_y[end] - corner_y[start]
             # The top-left rule: a pixel exactly on an edge shared by two triangles belongs to one of them.
             least[i] = 0 if step_y < 0 or (step_y == 0 and step_x > 0) else 1
-            right[i], down[i] = -step_y * _SUBPIXEL, step_x * _SUBPIXEL
-            edge[i] = step_x * (first_row * _SUBPIXEL - corner_y[start]) - step_y * (first_column * _SUBPIXEL - corner_x[start])
+            right[i], down[i] = -step_y * SUBPIXEL, step_x * SUBPIXEL
+            edge[i] = step_x * (first_row * SUBPIXEL - corner_y[start]) - step_y * (first_column * SUBPIXEL - corner_x[start])
         for row in range(first_row, last_row + 1):
             e0, e1, e2 = edge[0], edge[1], edge[2]
             for column in range(first_column, last_column + 1):

@@ -16,7 +16,7 @@ from OsteoScreenLib.simulate.labels import BONES, ORGANS
 from OsteoScreenLib.simulate.meshes import Mesh, read_skeleton
 from OsteoScreenLib.simulate.registration import carry, lungs_and_bones
 from OsteoScreenLib.simulate.surfaces import trunk, vessels_of
-from OsteoScreenLib.simulate.thorax_ct import Labels, Scan, ThoraxParts, _on, parts_of, read_labels, read_scan
+from OsteoScreenLib.simulate.thorax_ct import Labels, Scan, ThoraxParts, mask_on_scan, parts_of, read_labels, read_scan
 
 RECIPE = 4  # raised when surfaces come out differently, so that an older cache is not taken for this one's
 _CT_ENDINGS = (".nrrd", ".nii.gz", ".nii", ".mha")
@@ -101,6 +101,7 @@ def load_anatomies(sources: Sources, cache: Path | None = None, leave_out: str =
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             _write(path, anatomies)
+            anatomies = _read(path)  # single precision: the first call gives what later ones give
     used = [one.name != leave_out and only in ("", one.name) for one in anatomies]
     kept = []
     for number, one in enumerate(anatomies):
@@ -119,7 +120,7 @@ def _build(sources: Sources) -> tuple[Anatomy, ...]:
     lent = parts_of(scan, labels, first.name)
     skeleton = skeleton_anatomy(drawn, lent)
     anatomies = [skeleton, scanned_anatomy(first.name, lent, skeleton)]
-    masks = (_on(labels, scan, ORGANS["right lung"] + ORGANS["left lung"]), _on(labels, scan, tuple(BONES)))
+    masks = (mask_on_scan(labels, scan, ORGANS["right lung"] + ORGANS["left lung"]), mask_on_scan(labels, scan, tuple(BONES)))
     for source in sources.thoraces[1:]:
         other = read_scan(source.ct)
         if source.labels is not None:

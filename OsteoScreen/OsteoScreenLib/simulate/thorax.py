@@ -14,6 +14,7 @@ from OsteoScreenLib.simulate.materials import CORTEX_MM
 from OsteoScreenLib.simulate.meshes import Mesh, ellipsoid, joined, tapered_tube
 from OsteoScreenLib.simulate.posing import pose_girdle, random_breath, random_pose, random_shape
 from OsteoScreenLib.simulate.projection import Geometry, project
+from OsteoScreenLib.simulate.skin import random_skin
 
 BONES = tuple(CHEST_FRONTAL.by_name)
 AUXILIARY = ("right lung", "left lung", "heart")
@@ -67,7 +68,8 @@ def random_parts(rng: np.random.Generator, anatomy: Anatomy, upright: bool = Tru
     for side, pose in zip(SIDES, random_pose(rng, upright), strict=True):
         girdle = {name: mesh for name, mesh in between.items() if name in GIRDLE and name.startswith(side)}
         clavicle = girdle[f"{side} clavicle"].vertices
-        inner = clavicle[np.abs(clavicle[:, 0]) <= np.quantile(np.abs(clavicle[:, 0]), 0.05)].mean(axis=0)
+        outward = clavicle[:, 0] * (1 if side == "left" else -1)
+        inner = clavicle[outward <= np.quantile(outward, 0.05)].mean(axis=0)
         shift, size = shape(inner[None])[0], float(np.cbrt(np.prod(shape.scale))) * float(np.exp(rng.normal(0, 0.03)))
         moved = {name: mesh.moved((mesh.vertices - inner) * size + shift) for name, mesh in girdle.items()}
         parts |= pose_girdle(moved, side, pose)
@@ -85,35 +87,30 @@ def random_parts(rng: np.random.Generator, anatomy: Anatomy, upright: bool = Tru
 
 def _soft_tissue(rng: np.random.Generator, parts: dict[str, Mesh]) -> dict[str, Mesh]:
     """Skin at a random distance, arms, shoulders and sometimes breasts."""
-    body = parts["body"].vertices
-    middle = body.mean(axis=0)
-    fat = np.exp(rng.normal((0.06, 0.05, 0.0), (0.07, 0.08, 0.0)))
-    dressed = {"body": parts["body"].moved((body - middle) * fat + middle)}
+    dressed = {"body": random_skin(rng, parts)}
+    body = dressed["body"].vertices
+    middle = parts["T8"].vertices.mean(axis=0)
     neck = parts["C5"].vertices.mean(axis=0)
     for side in SIDES:
         humerus, clavicle = parts[f"{side} humerus"].vertices, parts[f"{side} clavicle"].vertices
         top, low = humerus[:, 2].max(), humerus[:, 2].min()
         shoulder = humerus[humerus[:, 2] > top - 40].mean(axis=0)
         elbow = humerus[humerus[:, 2] < low + 40].mean(axis=0)
-        thick = rng.uniform(38, 58)
+        thick = rng.uniform(44, 62)
         dressed[f"{side} arm"] = tapered_tube(
             shoulder, elbow + 0.35 * (elbow - shoulder), thick, thick * rng.uniform(0.75, 0.95)
         )
         root = neck + np.array([0, 0, -25.0]) + 0.25 * (clavicle.mean(axis=0) - neck)
         dressed[f"{side} shoulder"] = tapered_tube(
-            root, shoulder + np.array([0, 0, -15.0]), rng.uniform(40, 58), rng.uniform(32, 44)
+            root, shoulder + np.array([0, 0, -15.0]), rng.uniform(54, 74), rng.uniform(46, 60)
         )
     if rng.random() < 0.5:
-        front, size = body[:, 1].min(), rng.uniform(35, 75)
+        height = middle[2] + rng.uniform(-35, 25)
+        chest = body[np.abs(body[:, 2] - height) < 40]
+        front, size, apart = chest[:, 1].min(), rng.uniform(32, 62), rng.uniform(75, 95)
         for side, sign in zip(SIDES, (-1, 1), strict=True):
-            centre = np.array(
-                [
-                    middle[0] + sign * rng.uniform(75, 105),
-                    front + 0.3 * size,
-                    parts["T8"].vertices[:, 2].mean() + rng.uniform(-35, 25),
-                ]
-            )
-            dressed[f"{side} breast"] = ellipsoid(centre, (size * rng.uniform(0.9, 1.2), size * 0.7, size))
+            centre = np.array([middle[0] + sign * (apart + rng.normal(0, 3)), front + 0.35 * size, height + rng.normal(0, 4)])
+            dressed[f"{side} breast"] = ellipsoid(centre, (size * rng.uniform(0.95, 1.15), size * 0.7, size))
     return dressed
 
 
@@ -148,6 +145,36 @@ def random_geometry(rng: np.random.Generator, parts: dict[str, Mesh], upright: b
         offset_mm=(float(rng.normal(0, 8)), float(rng.normal(0, 8))),
         centre=tuple(float(value) for value in centre),  # type: ignore[arg-type]
         turn_degrees=(float(rng.normal(0, 4)), float(rng.normal(0, 5)), float(rng.normal(0, 2.5))),
+    )
+
+
+def clinical_geometry(rng: np.random.Generator, parts: dict[str, Mesh], upright: bool, size: int) -> Geometry:
+    """A field as radiographers choose it: from above the lungs' apices to below their recesses, not much wider than the rib cage.
+
+    PA upright from 1.6-2.0 m, else AP from 0.95-1.3 m; the patient is turned by a few degrees at most.
+    """
+    cage = np.concatenate([mesh.vertices for name, mesh in parts.items() if " rib " in name])
+    lungs = np.concatenate([parts[name].vertices for name in ("right lung", "left lung")])
+    left, right = cage[:, 0].min(), cage[:, 0].max()
+    top = lungs[:, 2].max() + rng.uniform(15, 45)
+    bottom = lungs[:, 2].min() - rng.uniform(5, 45)
+    field = max((right - left) * rng.uniform(1.03, 1.2), top - bottom)
+    # What a field that the width decides has to spare lies mostly at the abdomen.
+    spare = field - (top - bottom)
+    middle = top + rng.uniform(0.1, 0.5) * spare - field / 2
+    depth = (cage[:, 1].min() + cage[:, 1].max()) / 2
+    distance = float(rng.uniform(1600, 2000) if upright else rng.uniform(950, 1300))
+    behind = float(rng.uniform(140, 200))
+    return Geometry(
+        direction="PA" if upright else "AP",
+        source_detector_mm=distance,
+        centre_detector_mm=behind,
+        rows=size,
+        columns=size,
+        pixel_mm=float(field * distance / (distance - behind) / size),
+        offset_mm=(float(rng.normal(0, 6)), 0.0),
+        centre=(float((left + right) / 2), float(depth), float(middle)),
+        turn_degrees=(float(rng.normal(0, 2.5)), float(rng.normal(0, 4)), float(rng.normal(0, 1.8))),
     )
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from OsteoScreenLib.simulate.meshes import Mesh, joined
 from OsteoScreenLib.simulate.projection import Geometry, project
+from OsteoScreenLib.simulate.texture import spectral_noise
 from OsteoScreenLib.study.other_views import radiographic
-from OsteoScreenLib.study.unlike import spectral_noise
 
 
 @dataclass(frozen=True)

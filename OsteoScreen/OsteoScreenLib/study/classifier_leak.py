@@ -11,9 +11,10 @@ import numpy as np
 from OsteoScreenLib.bones.masks import BoneMasks
 from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
 from OsteoScreenLib.explain.covering import Coverer
-from OsteoScreenLib.simulate.render import detector_signal, grey
+from OsteoScreenLib.simulate.console import on_screen, random_console
+from OsteoScreenLib.simulate.render import detector_signal
 from OsteoScreenLib.study.density import density_at, random_t_score
-from OsteoScreenLib.study.density_views import Bodies, console, random_exposure
+from OsteoScreenLib.study.density_views import Bodies, random_exposure
 
 if TYPE_CHECKING:
     from OsteoScreenLib.simulate.render import Density
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 class Development:
     """A way to develop and cover, with one possible leak stopped or not.
 
-    fixed_scale : black and white points from the same body at T-score 0, so that the scale cannot tell what the bones weigh.
+    fixed_scale : the grey scale of the same body at T-score 0, so that the scale cannot tell what the bones weigh.
     scatter : bones darken their surroundings through scatter. margin_px : covered around the true masks, on 256 pixels.
     """
 
@@ -70,23 +71,11 @@ def _developed(
     if not how.scatter:
         exposure = replace(exposure, scatter_share=0.0)
     noise = int(rng.integers(2**31))
-    low, high = rng.uniform(0.2, 1.5), rng.uniform(98.8, 99.9)
+    console = random_console(rng)
     signal = detector_signal(paths, density, exposure, np.random.default_rng(noise))
-    if how.fixed_scale:
-        image = _on_scale_of(signal, detector_signal(paths, healthy, exposure, np.random.default_rng(noise)), low, high)
-    else:
-        image = grey(signal, low, high)
-    image = console(image, rng)
+    reference = detector_signal(paths, healthy, exposure, np.random.default_rng(noise)) if how.fixed_scale else None
+    image = on_screen(signal, paths, bones, console, reference)
     if not how.covered:
         return image
     masks = BoneMasks.pack({"T7": bones}, (bones.shape[0], bones.shape[1]), CHEST_FRONTAL)
     return Coverer(image, masks, "remove", "mean", how.margin_px).cover(("T7",))
-
-
-def _on_scale_of(signal: np.ndarray, reference: np.ndarray, low: float, high: float) -> np.ndarray:
-    """`grey` with the black and white points of another signal."""
-    depth, other = -np.log(signal), -np.log(reference)
-    inside = other[other > 0.15]
-    black, white = np.percentile(inside if inside.size >= 100 else other, [low, high])
-    scaled: np.ndarray = np.clip((depth - black) / max(white - black, 1e-6), 0, 1).astype(np.float32)
-    return scaled

@@ -10,7 +10,9 @@ import numpy as np
 
 from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
 from OsteoScreenLib.simulate.bone_loss import DensityLine
-from OsteoScreenLib.simulate.render import Beam, Exposure, detector_signal, grey
+from OsteoScreenLib.simulate.console import on_screen, random_console
+from OsteoScreenLib.simulate.render import Beam, Exposure, detector_signal
+from OsteoScreenLib.simulate.texture import with_lung_texture
 from OsteoScreenLib.simulate.thorax import GROUPS, STRUCTURES
 from OsteoScreenLib.study.density import density_at, random_t_score
 from OsteoScreenLib.study.disturb import Frame, Framing, random_frame
@@ -49,17 +51,18 @@ class Bodies:
 
 
 def load_bodies(paths: list[Path], size: int) -> Bodies:
-    """Read rendered views, averaged down to `size` pixels."""
+    """Read rendered views, averaged down to `size` pixels, with the lungs' finer texture drawn for each by its place."""
     import cv2
 
     places = [[STRUCTURES.index(name) for name in CHEST_FRONTAL.groups[group]] for group in GROUPS]
     stacks, masks, anatomies, lines = [], [], [], []
     names: tuple[str, ...] = ()
-    for path in paths:
+    for number, path in enumerate(paths):
         view = load_view(path)
         names = tuple(view.paths_mm)
-        maps = [cv2.resize(view.paths_mm[name], (size, size), interpolation=cv2.INTER_AREA) for name in names]
-        stacks.append(np.stack(maps).astype(np.float16))
+        small = {name: cv2.resize(view.paths_mm[name], (size, size), interpolation=cv2.INTER_AREA) for name in names}
+        textured = with_lung_texture(small, np.random.default_rng([13, number]))
+        stacks.append(np.stack([textured[name] for name in names]).astype(np.float16))
         unions = [view.masks[group].any(axis=0) for group in places]
         masks.append(
             np.stack(
@@ -80,33 +83,19 @@ def random_exposure(rng: np.random.Generator) -> Exposure:
     return Exposure(
         beam=Beam(shares=(0.3 - hard, 0.4, 0.3 + hard)),
         scatter_share=float(rng.uniform(0.2, 0.4)),
-        lung_density=float(rng.uniform(0.2, 0.34)),
+        lung_density=float(rng.uniform(0.14, 0.26)),
         fat_share=float(rng.uniform(0.15, 0.5)),
         calcified=float(rng.uniform(0, 0.4)),
-        quanta=float(np.exp(rng.uniform(np.log(1e4), np.log(1e5)))),
+        quanta=float(np.exp(rng.uniform(np.log(2e5), np.log(1e6)))),
     )
-
-
-def console(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """What a console does to the grey scale, moderately: its ends and its curve, and often multi-scale processing.
-
-    The ends move on their own, so that they do not tell how dense the bones are that they were measured on.
-    """
-    import cv2
-
-    low, high = rng.normal(0, 0.05), 1 + rng.normal(0, 0.1)
-    image = np.clip((image - low) / (high - low), 0, 1) ** np.float32(np.exp(rng.normal(0, 0.15)))
-    if rng.random() < 0.5:
-        coarse = cv2.GaussianBlur(image, (0, 0), max(image.shape) * rng.uniform(0.02, 0.15))
-        image = 0.5 + rng.uniform(0.6, 1.0) * (coarse - 0.5) + rng.uniform(1.0, 1.5) * (image - coarse)
-    return np.clip(image, 0, 1).astype(np.float32)
 
 
 def developed(bodies: Bodies, index: int, t_score: float, rng: np.random.Generator) -> np.ndarray:
     """One radiograph of a body at a T-score, framed as projected, float32 (rows, columns) in [0, 1]."""
     density = density_at(t_score, bodies.line(index), rng)
-    signal = detector_signal(bodies.paths_mm(index), density, random_exposure(rng), rng)
-    return console(grey(signal, rng.uniform(0.2, 1.5), rng.uniform(98.8, 99.9)), rng)
+    paths = bodies.paths_mm(index)
+    signal = detector_signal(paths, density, random_exposure(rng), rng)
+    return on_screen(signal, paths, np.asarray(bodies.groups(index).any(axis=0)), random_console(rng))
 
 
 def develop(bodies: Bodies, index: int, t_score: float, rng: np.random.Generator, size: int, still: bool = False) -> np.ndarray:

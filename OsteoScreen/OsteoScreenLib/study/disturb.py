@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from OsteoScreenLib.study.unlike import spectral_noise, stretch
+from OsteoScreenLib.simulate.texture import spectral_noise, stretch
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from OsteoScreenLib.simulate.texture import spectral_noise
 from OsteoScreenLib.study.other_views import radiographic
-from OsteoScreenLib.study.unlike import grid, spectral_noise
+from OsteoScreenLib.study.unlike import grid
 
 
 def _sigmoid(value: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from OsteoScreenLib.study.unlike import stretch
+from OsteoScreenLib.simulate.texture import stretch
 
 
 @dataclass(frozen=True)

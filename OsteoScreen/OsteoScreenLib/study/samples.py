@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
 from OsteoScreenLib.files import write_bytes, write_text
 from OsteoScreenLib.simulate.anatomy import Anatomy
 from OsteoScreenLib.simulate.bone_loss import DensityLine
+from OsteoScreenLib.simulate.console import Console, on_screen
 from OsteoScreenLib.simulate.meshes import Mesh
 from OsteoScreenLib.simulate.projection import Geometry
-from OsteoScreenLib.simulate.render import Exposure, detector_signal, grey
+from OsteoScreenLib.simulate.render import Exposure, detector_signal
 from OsteoScreenLib.simulate.sources import load_anatomies, sources_in
-from OsteoScreenLib.simulate.thorax import project_chest, random_geometry, random_parts
+from OsteoScreenLib.simulate.texture import with_lung_texture
+from OsteoScreenLib.simulate.thorax import clinical_geometry, project_chest, random_parts
 from OsteoScreenLib.study.density import density_at
-from OsteoScreenLib.study.unlike import spectral_noise
 
 if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
@@ -50,29 +52,27 @@ ATTRIBUTION = (
 def sample_pixels(anatomy: Anatomy, sample: Sample, seed: int, size: int) -> tuple[np.ndarray, Geometry]:
     """Project and develop one sample: float32 (size, size) in [0, 1], bone bright, and its geometry."""
     rng = np.random.default_rng([seed, sample.body])
-    # The simulated breasts are plain ellipsoids with a hard rim, which would look odd at this size.
     parts = {name: mesh for name, mesh in random_parts(rng, anatomy).items() if "breast" not in name}
-    drawn = random_geometry(rng, parts, True, size)
-    # Collimated to the chest: nearer and a little higher than the training views, and not turned.
-    geometry = replace(drawn, pixel_mm=0.86 * drawn.pixel_mm, turn_degrees=(0.0, 0.0, 0.0), offset_mm=(0.0, -18.0))
-    paths = _in_strips(parts, geometry)
-    # Vessels and airways are not modelled one by one: the lungs get a cloudy texture of soft tissue instead.
-    clouds = spectral_noise(rng, (size, size), 1.3) - np.float32(0.5)
-    paths["lungs"] = paths["lungs"] * (1 + np.float32(0.22) * clouds)
+    geometry = replace(clinical_geometry(rng, parts, True, size), turn_degrees=(0.0, 0.0, 0.0))
+    paths, bones = _in_strips(parts, geometry)
+    paths = with_lung_texture(paths, rng)
     signal = detector_signal(paths, density_at(sample.t_score, DensityLine.of(parts), rng), Exposure(quanta=1.5e5), rng)
-    # Developed in the middle of what the embedded classifier was trained on, without a console's processing.
-    return grey(signal, 0.6, 99.5), geometry
+    # Developed in the middle of what the embedded classifier was trained on.
+    return on_screen(signal, paths, bones, Console()), geometry
 
 
-def _in_strips(parts: dict[str, Mesh], geometry: Geometry) -> dict[str, np.ndarray]:
-    """`project_chest`'s path lengths, a few rows at a time."""
+def _in_strips(parts: dict[str, Mesh], geometry: Geometry) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """`project_chest`'s path lengths and the union of the bones' masks, a few rows at a time."""
     strips: list[dict[str, np.ndarray]] = []
+    bones = []
     for top in range(0, geometry.rows, _STRIP):
         rows = min(_STRIP, geometry.rows - top)
         down = (top + (rows - 1) / 2 - (geometry.rows - 1) / 2) * geometry.pixel_mm
         strip = replace(geometry, rows=rows, offset_mm=(geometry.offset_mm[0], geometry.offset_mm[1] + down))
-        strips.append(project_chest(parts, strip).paths_mm)
-    return {name: np.concatenate([strip[name] for strip in strips]) for name in strips[0]}
+        view = project_chest(parts, strip)
+        strips.append(view.paths_mm)
+        bones.append(view.masks[: len(CHEST_FRONTAL.by_name)].any(axis=0))
+    return {name: np.concatenate([strip[name] for strip in strips]) for name in strips[0]}, np.concatenate(bones)
 
 
 def sample_dataset(pixels: np.ndarray, geometry: Geometry, sample: Sample, seed: int) -> FileDataset:

@@ -15,8 +15,9 @@ from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
 from OsteoScreenLib.files import write_bytes
 from OsteoScreenLib.radiograph.read import read_radiograph
 from OsteoScreenLib.simulate.bone_loss import DensityLine
-from OsteoScreenLib.simulate.render import Exposure, detector_signal, grey
-from OsteoScreenLib.simulate.thorax import STRUCTURES, project_chest, random_geometry
+from OsteoScreenLib.simulate.console import Console, on_screen
+from OsteoScreenLib.simulate.render import Exposure, detector_signal
+from OsteoScreenLib.simulate.thorax import STRUCTURES, clinical_geometry, project_chest
 from OsteoScreenLib.simulate.thorax_ct import ThoraxParts
 from OsteoScreenLib.study.density import density_at
 from OsteoScreenLib.study.samples import Sample, sample_dataset
@@ -42,15 +43,17 @@ def scan_radiograph(
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     meshes = {**parts.bones, **parts.organs, "body": parts.body}
-    drawn = random_geometry(rng, meshes, True, size)
+    drawn = clinical_geometry(rng, meshes, True, size)
     geometry = replace(drawn, turn_degrees=(0.0, 0.0, 0.0), offset_mm=(0.0, 0.0))
     tell(0.1, "projecting")
     view = project_chest(meshes, geometry, name)
     tell(0.6, "developing")
     signal = detector_signal(view.paths_mm, density_at(t_score, DensityLine.of(meshes), rng), Exposure(quanta=1.5e5), rng)
+    bones = np.asarray(view.masks[: len(CHEST_FRONTAL.by_name)].any(axis=0))
+    pixels = on_screen(signal, view.paths_mm, bones, Console())
     sample = Sample(_plain(name), 0, t_score, f"SIMULATED chest PA from the CT {name}"[:64])
     buffer = BytesIO()
-    sample_dataset(grey(signal, 0.6, 99.5), geometry, sample, seed).save_as(buffer, enforce_file_format=True)
+    sample_dataset(pixels, geometry, sample, seed).save_as(buffer, enforce_file_format=True)
     image = write_bytes(folder / f"{_plain(name)}.dcm", buffer.getvalue())
     tell(0.8, "writing the masks")
     found = {bone: view.masks[STRUCTURES.index(bone)] for bone in CHEST_FRONTAL.by_name if bone in parts.bones}

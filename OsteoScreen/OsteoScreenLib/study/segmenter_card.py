@@ -11,6 +11,8 @@ import numpy as np
 from OsteoScreenLib.bones.embedded import Plausibility
 from OsteoScreenLib.bones.trust import trust_card, trust_manifest
 from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
+from OsteoScreenLib.study.classifier_figures import Interval
+from OsteoScreenLib.study.segmenter_figures import SegmenterLeftOut, ViewScores
 
 if TYPE_CHECKING:
     from OsteoScreenLib.study.segmenter_network_training import Schedule
@@ -64,12 +66,18 @@ def segmenter_manifest(
     }
 
 
-def segmenter_card(schedule: Schedule, seed: int, views: int, held_out: int, dice: Mapping[str, float], seen: str = "") -> str:
-    """The card, Markdown. seen : what a person saw on real radiographs, a section of its own."""
+def segmenter_card(
+    schedule: Schedule, seed: int, views: int, scores: ViewScores, left_out: tuple[SegmenterLeftOut, ...] = (), seen: str = ""
+) -> str:
+    """The card, Markdown. scores : on views of all sources. left_out : of runs without one source. seen : what a person saw on real radiographs."""
+    dice = scores.by_structure()
     groups = [(group, [dice[name] for name in names if name in dice]) for group, names in CHEST_FRONTAL.groups.items()]
-    rows = [f"| {group} | {np.mean(values):.2f} | {min(values):.2f} | {len(values)} |" for group, values in groups if values]
+    intervals = scores.by_group()
+    rows = [
+        f"| {group} | {_interval(intervals[group])} | {min(values):.2f} | {len(values)} |" for group, values in groups if values
+    ]
     others = [
-        f"| {name} (auxiliary) | {dice[name]:.2f} | {dice[name]:.2f} | 1 |"
+        f"| {name} (auxiliary) | {_interval(intervals[name])} | {dice[name]:.2f} | 1 |"
         for name in dice
         if name not in CHEST_FRONTAL.by_name
     ]
@@ -98,15 +106,21 @@ def segmenter_card(schedule: Schedule, seed: int, views: int, held_out: int, dic
             "",
             "## Figures",
             "",
-            f"Dice on {held_out} simulated chests with other shapes, poses and geometries, **of the same four anatomies**. They say how well the task was",
+            f"Dice on {len(scores.dice)} simulated chests with other shapes, poses and geometries, **of the same four anatomies**. They say how well the task was",
             "learned, not how well it works on patients.",
             "",
-            "| group | mean | worst bone | bones |",
+            "| group | mean (95 % interval, by body) | worst bone | bones |",
             "|---|---|---|---|",
             *rows,
             *others,
             "",
             f"Each bone: {single}.",
+            "",
+            f"Left and right exchanged, that is more of the other side's bone covered than of its own: {scores.swapped} of {scores.sided} drawn masks.",
+            "",
+            "### On an anatomy that was never seen",
+            "",
+            *_left_out(left_out),
             "",
             "## On real radiographs",
             "",
@@ -128,3 +142,29 @@ def segmenter_card(schedule: Schedule, seed: int, views: int, held_out: int, dic
             "",
         ]
     )
+
+
+def _interval(interval: Interval) -> str:
+    return f"{interval.value:.2f} ({interval.low:.2f} to {interval.high:.2f})"
+
+
+def _left_out(runs: tuple[SegmenterLeftOut, ...]) -> list[str]:
+    if not runs:
+        return ["Not measured in this run; `--leave-out` measures it."]
+    groups = list(runs[0].groups)
+    lines = [
+        f"Leave-one-source-out: shorter runs ({runs[0].steps} steps on {runs[0].training_views} chests), each without one source, measured on {runs[0].views} chests of that",
+        "source in its own shape. Dice, mean over the views. The sources are not wholly independent: every body has the skeleton's shoulder girdle",
+        "and cartilages, the skeleton has a CT's lungs and skin, and the CT without labels have the labelled one's bones, bent. So this is kinder",
+        "than another patient would be; against the shipped model it is harsher, for that one was trained longer and on all sources.",
+        "",
+        f"| group | {' | '.join(f'without {run.source}' for run in runs)} | mean |",
+        "|---" * (len(runs) + 2) + "|",
+    ]
+    for group in groups:
+        found = [run.groups[group] for run in runs if group in run.groups]
+        cells = [_interval(run.groups[group]) if group in run.groups else "not in the field" for run in runs]
+        lines.append(f"| {group} | {' | '.join(cells)} | {np.mean([one.value for one in found]):.2f} |")
+    swaps = [f"{run.swapped} of {run.sided}" for run in runs]
+    total = f"{sum(run.swapped for run in runs)} of {sum(run.sided for run in runs)}"
+    return [*lines, f"| masks with left and right exchanged | {' | '.join(swaps)} | {total} |"]

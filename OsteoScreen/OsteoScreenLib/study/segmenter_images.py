@@ -12,6 +12,7 @@ import numpy as np
 
 from OsteoScreenLib.bones.embedded import PADDING, normalise
 from OsteoScreenLib.simulate.materials import attenuation_per_mm
+from OsteoScreenLib.simulate.texture import vessel_trees
 from OsteoScreenLib.simulate.thorax import GROUPS, PATH_NAMES, STRUCTURES
 from OsteoScreenLib.study import disturb
 from OsteoScreenLib.study.views import load_view
@@ -43,7 +44,7 @@ class ViewStore:
             self.coverage[index] = np.minimum(halves * 64, 255).astype(np.uint8)
             within = np.asarray(view.masks[list(_LUNGS)].any(axis=0), np.float32)
             for tree in range(_TREES):
-                drawn = vessels(within, np.random.default_rng([11, index, tree]))
+                drawn = vessel_trees(within, np.random.default_rng([11, index, tree]))
                 self.vessels[index, tree] = np.clip(drawn * 128, 0, 255)
 
     def __len__(self) -> int:
@@ -121,46 +122,6 @@ def cloud(rng: np.random.Generator, size: int) -> np.ndarray:
 
     knots = rng.random((int(rng.integers(3, 12)),) * 2, dtype=np.float32)
     return np.clip(cv2.resize(knots, (size, size), interpolation=cv2.INTER_CUBIC), 0, 1)
-
-
-def vessels(within: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Vessel-like trees spreading from each hilum, float32 about [0, 1]: random walks that branch and thin out."""
-    import cv2
-
-    size = within.shape[0]
-    canvas = np.zeros((size, size), np.float32)
-    columns = np.flatnonzero(within.max(axis=0) > 0.5)
-    rows = np.flatnonzero(within.max(axis=1) > 0.5)
-    if columns.size < 10 or rows.size < 10:
-        return canvas
-    middle, height = columns.mean() + rng.normal(0, 3), rows[0] + (rows[-1] - rows[0]) * rng.uniform(0.4, 0.55)
-    reach = (columns[-1] - columns[0]) * 0.5
-    for side in (-1, 1):
-        hilum = np.array([middle + side * reach * rng.uniform(0.22, 0.32), height + rng.normal(0, 4)])
-        for _ in range(int(rng.integers(9, 18))):
-            angle, width = rng.uniform(-1.4, 1.4), rng.uniform(1.5, 3.5)
-            start, heading = hilum + rng.normal(0, 3, 2), np.pi / 2 - side * np.pi / 2 + angle
-            _branch(canvas, start, heading, width, reach * rng.uniform(0.3, 0.75), rng)
-    return cv2.GaussianBlur(canvas, (0, 0), 0.8)
-
-
-def _branch(
-    canvas: np.ndarray, start: np.ndarray, heading: float, width: float, length: float, rng: np.random.Generator
-) -> None:
-    import cv2
-
-    steps = max(3, int(length / 9))
-    turns = np.cumsum(rng.normal(0, 0.22, steps)) + heading
-    points = start + np.cumsum(np.stack([np.cos(turns), np.sin(turns)], axis=1), axis=0) * length / steps
-    half = steps // 2 + 1
-    for piece, thick in ((points[:half], width), (points[half - 1 :], max(width * 0.6, 1.0))):
-        cv2.polylines(
-            canvas, [np.round(piece * 8).astype(np.int32)], False, 0.3 + 0.2 * thick, max(1, round(thick)), cv2.LINE_AA, 3
-        )
-    if length > 22:
-        for share in (0.4, 0.75):
-            at = points[min(int(share * steps), steps - 1)]
-            _branch(canvas, at, heading + rng.choice([-1, 1]) * rng.uniform(0.4, 0.9), width * 0.6, length * 0.5, rng)
 
 
 def opacities(rng: np.random.Generator, size: int) -> np.ndarray:

@@ -17,40 +17,55 @@ from OsteoScreenLib.files import write_atomically, write_bytes
 from OsteoScreenLib.radiograph.read import read_radiograph
 from OsteoScreenLib.simulate.anatomy import Anatomy
 from OsteoScreenLib.simulate.bone_loss import DensityLine, confined_loss, density_after
+from OsteoScreenLib.simulate.console import on_screen, random_console
+from OsteoScreenLib.simulate.devices import random_devices
 from OsteoScreenLib.simulate.dxa import dxa
-from OsteoScreenLib.simulate.render import Density, detector_signal, grey
-from OsteoScreenLib.simulate.thorax import AUXILIARY, STRUCTURES, View, project_chest, random_geometry, random_parts
+from OsteoScreenLib.simulate.render import Density, Exposure, detector_signal
+from OsteoScreenLib.simulate.texture import with_lung_texture
+from OsteoScreenLib.simulate.thorax import AUXILIARY, STRUCTURES, View, clinical_geometry, project_chest, random_parts
 from OsteoScreenLib.study.density import density_at, random_t_score
-from OsteoScreenLib.study.density_views import console, random_exposure
+from OsteoScreenLib.study.density_views import random_exposure
 from OsteoScreenLib.study.samples import Sample, sample_dataset
-from OsteoScreenLib.study.unlike import spectral_noise
+from OsteoScreenLib.study.stopwatch import Stopwatch
 from OsteoScreenLib.study.who_class import class_of
 
 if TYPE_CHECKING:
     from OsteoScreenLib.study.simulated_cohort import CohortOptions
 
+STAGES = ("body", "bone density", "projection", "picture", "files")  # of one image, in turn, as a stopwatch names them
 MEAN_AGE, AGE_SPREAD = 63.0, 9.0
+_WITH_DEVICES, _COLLIMATED = 0.12, 0.4  # shares of the images
 _LOSS_LIMITS = (0.3, 1.0)  # factor on mineral and cortex of bones that alone lose it
 
 
-def write_case(folder: Path, anatomies: tuple[Anatomy, ...], options: CohortOptions, index: int) -> dict[str, Any]:
-    """Make image, masks and organs of image `index` in `folder`; the row for the table. Seeded by (options.seed, index)."""
+def write_case(
+    folder: Path, anatomies: tuple[Anatomy, ...], options: CohortOptions, index: int, watch: Stopwatch | None = None
+) -> dict[str, Any]:
+    """Make image, masks and organs of image `index` in `folder`; the row for the table. Seeded by (options.seed, index).
+
+    watch : is told the end of each of `STAGES`.
+    """
     from OsteoScreenLib.study.simulated_cohort import case_name
 
+    watch = watch or Stopwatch()
     rng = np.random.default_rng([options.seed, index, 77])
     name = case_name(index)
     anatomy = anatomies[int(rng.integers(len(anatomies)))]
     upright = options.view == "pa" or (options.view == "mixed" and bool(rng.random() < 0.67))
     wanted = int(rng.choice(3, p=np.array(options.prevalence) / sum(options.prevalence)))
     parts = random_parts(rng, anatomy, upright)
+    watch.lap("body")
     density, loss = _bone(rng, parts, options, wanted)
     measured = dxa(parts, density)
     label = class_of(measured.t_score)
-    geometry = random_geometry(rng, parts, upright, options.size)
+    watch.lap("bone density")
+    geometry = clinical_geometry(rng, parts, upright, options.size)
     view = project_chest(parts, geometry, anatomy.name, apart=tuple(density.by_bone))
-    image, exposure = _developed(rng, view, density)
+    watch.lap("projection")
+    image, exposure = _developed(rng, view, density, geometry.pixel_mm)
     age = _age(rng, options, measured.t_score)
     image = _shortcut(image, options, label, rng)
+    watch.lap("picture")
 
     sample = Sample(name, index, measured.t_score, f"SIMULATED chest {geometry.direction}")
     dataset = sample_dataset(image, geometry, sample, options.seed)
@@ -64,6 +79,7 @@ def write_case(folder: Path, anatomies: tuple[Anatomy, ...], options: CohortOpti
     )
     write_seg_nrrd(folder / "masks" / f"{name}.seg.nrrd", masks, read_radiograph(path))
     _write_organs(folder / "organs" / f"{name}.nrrd", view, geometry.pixel_mm / geometry.magnification)
+    watch.lap("files")
     return {
         "patient_id": name.upper(),
         "image": f"images/{name}.dcm",
@@ -102,12 +118,27 @@ def _bone(rng: np.random.Generator, parts: Any, options: CohortOptions, wanted: 
     return replace(healthy, by_bone=confined_loss(options.loss_in, float(rng.uniform(low, high)))), ""
 
 
-def _developed(rng: np.random.Generator, view: View, density: Density) -> tuple[np.ndarray, Any]:
+def _developed(rng: np.random.Generator, view: View, density: Density, pixel_mm: float) -> tuple[np.ndarray, Exposure]:
+    """The picture before markers: lungs with texture, sometimes devices, a random exposure and console, often collimated."""
     exposure = random_exposure(rng)
-    clouds = spectral_noise(rng, view.masks.shape[1:], 1.3) - np.float32(0.5)
-    tissue = replace(view, paths_mm={**view.paths_mm, "lungs": view.paths_mm["lungs"] * (1 + np.float32(0.15) * clouds)})
-    signal = detector_signal(tissue.paths_mm, density, exposure, rng)
-    return console(grey(signal, rng.uniform(0.2, 1.5), rng.uniform(98.8, 99.9)), rng), exposure
+    paths = with_lung_texture(view.paths_mm, rng)
+    if rng.random() < _WITH_DEVICES:
+        paths["devices"] = random_devices(rng, (view.geometry.rows, view.geometry.columns), pixel_mm)
+    bones = np.asarray(view.masks[: len(CHEST_FRONTAL.by_name)].any(axis=0))
+    signal = detector_signal(paths, density, exposure, rng)
+    image = on_screen(signal, paths, bones, random_console(rng))
+    return (_collimated(rng, image) if rng.random() < _COLLIMATED else image), exposure
+
+
+def _collimated(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
+    """Black margins on some sides, up to 5 % of the image, as a console lays them over what the collimator shuts out."""
+    rows, columns = image.shape
+    reach = rng.uniform(0.005, 0.05, 4) * (rng.random(4) < 0.5)
+    top, bottom = round(reach[0] * rows), rows - round(reach[1] * rows)
+    left, right = round(reach[2] * columns), columns - round(reach[3] * columns)
+    framed = np.zeros_like(image)
+    framed[top:bottom, left:right] = image[top:bottom, left:right]
+    return framed
 
 
 def _age(rng: np.random.Generator, options: CohortOptions, t_score: float) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
@@ -21,6 +21,7 @@ from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.files import write_text
 from OsteoScreenLib.simulate.sources import Sources, load_anatomies, sources_in
+from OsteoScreenLib.study.stopwatch import Stopwatch
 
 ViewChoice = Literal["pa", "ap", "mixed"]
 Shortcut = Literal["none", "age", "tone", "marker"]
@@ -68,11 +69,13 @@ def simulate_cohort(
     workers: int = 1,
     cache: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    timed: Callable[[Mapping[str, float]], None] | None = None,
 ) -> Path:
     """Make what is missing in `folder` and write cohort.csv; its path.
 
     cache : where prepared bodies are kept, for preparing takes minutes; `folder` itself when None. progress : called with
-    (done, all). Raises `InputError`: what the sources raise, and (cohort-differs) when the folder holds a
+    (done, all). timed : called for every image made with the seconds of each of its stages (`simulated_case.STAGES`).
+    Raises `InputError`: what the sources raise, and (cohort-differs) when the folder holds a
     cohort of other options or sources; `OsteoScreenError` when the disk is full.
     """
     options = options.checked()
@@ -86,11 +89,12 @@ def simulate_cohort(
     missing = [index for index in range(options.count) if not _row_path(folder, index).is_file()]
     done = options.count - len(missing)
     tell = progress or (lambda _done, _all: None)
+    tell_times = timed or (lambda _seconds: None)
     tell(done, options.count)
     if workers > 1 and len(missing) > 1:
         # Spawned, because a fork of a process with threads may stand still.
         with ProcessPoolExecutor(workers, get_context("spawn"), _prepare, (sources, bodies)) as pool:
-            waiting: set[Future[None]] = set()
+            waiting: set[Future[dict[str, float]]] = set()
             queue = iter(missing)
             try:
                 while True:
@@ -100,7 +104,7 @@ def simulate_cohort(
                         break
                     finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                     for future in finished:
-                        future.result()
+                        tell_times(future.result())
                         done += 1
                         tell(done, options.count)
             except BaseException:
@@ -109,7 +113,7 @@ def simulate_cohort(
     else:
         _prepare(sources, bodies)
         for index in missing:
-            _make(folder, options, index)
+            tell_times(_make(folder, options, index))
             done += 1
             tell(done, options.count)
     return _write_table(folder, options)
@@ -123,11 +127,15 @@ def _prepare(sources: Sources, cache: Path) -> None:
     _anatomies = load_anatomies(sources, cache)
 
 
-def _make(folder: Path, options: CohortOptions, index: int) -> None:
+def _make(folder: Path, options: CohortOptions, index: int) -> dict[str, float]:
+    """Make one image and, last, its row. Returns the seconds of each stage."""
     from OsteoScreenLib.study.simulated_case import write_case
 
-    row = write_case(folder, _anatomies, options, index)
+    watch = Stopwatch()
+    row = write_case(folder, _anatomies, options, index, watch)
     write_text(_row_path(folder, index), json.dumps(row, sort_keys=False) + "\n")
+    watch.lap("files")
+    return watch.seconds
 
 
 def case_name(index: int) -> str:

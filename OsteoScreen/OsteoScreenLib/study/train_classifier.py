@@ -83,11 +83,13 @@ def bodies_of(options: ClassifierOptions) -> tuple[Bodies, Bodies, Bodies]:
     training, validation, test = options.bodies
     if options.leave_out:
         trained = folder.with_name(f"views-without-{options.leave_out}")
-        paths = render_views(trained, *where, range(training + validation), seed=options.seed, leave_out=options.leave_out)
+        paths = render_views(
+            trained, *where, range(training + validation), seed=options.seed, leave_out=options.leave_out, clinical=1.0
+        )
         strange = folder.with_name(f"views-of-{options.leave_out}")
-        paths += render_views(strange, *where, range(test), seed=options.seed, only=options.leave_out)
+        paths += render_views(strange, *where, range(test), seed=options.seed, only=options.leave_out, clinical=1.0)
     else:
-        paths = render_views(folder, *where, range(sum(options.bodies)), seed=options.seed)
+        paths = render_views(folder, *where, range(sum(options.bodies)), seed=options.seed, clinical=1.0)
     parts = (paths[:training], paths[training : training + validation], paths[training + validation :])
     first, second, third = (load_bodies(part, options.size + 32) for part in parts)
     return first, second, third

@@ -1,19 +1,22 @@
-"""Trains the embedded chest segmenter from the labelled CT and the skeleton alone, and writes its bundle."""
+"""Trains the embedded chest segmenter on simulated radiographs alone, and writes its bundle."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from OsteoScreenLib.bundle import Bundle, as_float16, write_bundle
 from OsteoScreenLib.simulate.thorax import STRUCTURES
 from OsteoScreenLib.study.segmenter_card import segmenter_card, segmenter_manifest
-from OsteoScreenLib.study.segmenter_images import ViewStore, plain_example
+from OsteoScreenLib.study.segmenter_figures import keep_scores, kept_scores, scores_on
+from OsteoScreenLib.study.segmenter_images import ViewStore
 from OsteoScreenLib.study.segmenter_network_training import Schedule, train
 from OsteoScreenLib.study.views import render_views
+
+if TYPE_CHECKING:
+    import torch
 
 Progress = Callable[[str, int, int, float], None]
 
@@ -22,8 +25,9 @@ Progress = Callable[[str, int, int, float], None]
 class SegmenterOptions:
     """What to train.
 
-    thorax_ct : folder of the labelled CT. skeleton : BodyParts3D archive. work : rendered views, checkpoint and, if `out` is
-    None, the bundle. leave_out : a source of anatomy that is not trained on; the figures are then of that source alone. views, held_out : rendered chests for training and for the figures in the card.
+    thorax_ct : folder of thorax CT. skeleton : BodyParts3D archive. work : rendered views, checkpoint and, if `out` is
+    None, the bundle. leave_out : a source of anatomy that is not trained on; the figures are then of that source alone, in its
+    own shape. views, held_out : rendered chests for training and for the figures in the card.
     threads : of the processor, 0 = leave as it is. seen : Markdown file with what a person saw on real radiographs, for the card.
     """
 
@@ -61,44 +65,58 @@ def train_segmenter(options: SegmenterOptions, progress: Progress | None = None)
     if options.threads:
         torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
-    every = range(options.views + options.held_out)
-    paths = render_views(
-        options.work / "views", options.skeleton, options.thorax_ct, every, seed=options.seed, size=options.view_size,
-        progress=lambda done, total: tell("render", done, total),
-    )  # fmt: skip
+    training, held_out = _rendered(options, lambda done, total: tell("render", done, total))
     architecture = {"family": "shuffle-unet", "kwargs": {"outputs": len(STRUCTURES)}}
     network = build_network(architecture)
     averaged = train(
-        network, ViewStore(paths[: options.views]), options.schedule, options.seed, options.work / "segmenter.safetensors",
+        network, ViewStore(training), options.schedule, options.seed, options.work / f"segmenter{_without(options)}.safetensors",
         lambda step, total, loss: tell("train", step, total, loss),
     )  # fmt: skip
-    network.load_state_dict(averaged)
-    dice = held_out_dice(network, ViewStore(paths[options.views :]), options.schedule.grid)
+    return segmenter_bundle(options, architecture, averaged, held_out)
+
+
+def segmenter_bundle(
+    options: SegmenterOptions, architecture: dict[str, Any], weights: Mapping[str, torch.Tensor], held_out: list[Path]
+) -> Bundle:
+    """Measure trained weights, in the half precision in which they are stored, and write the bundle with its card.
+
+    With `leave_out` the figures go into the work folder too, where a later run on all sources finds them for its card.
+    """
+    from OsteoScreenLib.bones.networks import build_network
+
+    network = build_network(architecture)
+    stored = as_float16(weights)
+    network.load_state_dict({name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in stored.items()})
+    scores = scores_on(network, ViewStore(held_out), options.schedule.grid)
+    if options.leave_out:
+        keep_scores(options.work, options.leave_out, options.schedule.steps, options.views, scores)
     seen = options.seen.read_text(encoding="utf-8") if options.seen is not None else ""
     manifest = segmenter_manifest(
-        architecture, STRUCTURES, options.schedule, options.seed, options.views, options.held_out, dice
+        architecture, STRUCTURES, options.schedule, options.seed, options.views, len(held_out), scores.by_structure()
     )
-    card = segmenter_card(options.schedule, options.seed, options.views, options.held_out, dice, seen)
-    return write_bundle(options.out or options.work / "chest-segmenter", manifest, as_float16(averaged), card)
+    card = segmenter_card(options.schedule, options.seed, options.views, scores, kept_scores(options.work), seen)
+    return write_bundle(options.out or options.work / "chest-segmenter", manifest, stored, card)
 
 
-def held_out_dice(network: object, store: ViewStore, grid: int) -> dict[str, float]:
-    """Mean Dice of each structure over held-out views where at least 20 cells of it are in the field."""
-    import torch
+def _rendered(options: SegmenterOptions, progress: Callable[[int, int], None]) -> tuple[list[Path], list[Path]]:
+    """View files for training and for the figures. A source that is left out has folders of its own."""
+    first, every = options.views, options.views + options.held_out
 
-    assert isinstance(network, torch.nn.Module)
-    network.eval()
-    scores: dict[str, list[float]] = {name: [] for name in STRUCTURES}
-    for index in range(len(store)):
-        image, targets = plain_example(store, index, grid)
-        with torch.inference_mode():
-            drawn = network(torch.from_numpy(image)[None, None])[0].numpy() > 0
-        truth = targets > 127
-        both, each = (drawn & truth).sum(axis=(1, 2)), drawn.sum(axis=(1, 2)) + truth.sum(axis=(1, 2))
-        for place, name in enumerate(STRUCTURES):
-            if truth[place].sum() >= 20:
-                scores[name].append(float(2 * both[place] / each[place]))
-    return {name: float(np.mean(values)) for name, values in scores.items() if values}
+    def render(folder: str, indices: range, leave_out: str = "", only: str = "") -> list[Path]:
+        return render_views(
+            options.work / folder, options.skeleton, options.thorax_ct, indices, seed=options.seed, size=options.view_size,
+            leave_out=leave_out, only=only, progress=progress,
+        )  # fmt: skip
+
+    if not options.leave_out:
+        paths = render("views", range(every))
+        return paths[:first], paths[first:]
+    name = options.leave_out
+    return render(f"views-without-{name}", range(first), name), render(f"views-only-{name}", range(first, every), only=name)
+
+
+def _without(options: SegmenterOptions) -> str:
+    return f"-without-{options.leave_out}" if options.leave_out else ""
 
 
 def _keep_memory() -> None:

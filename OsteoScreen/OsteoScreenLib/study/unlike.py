@@ -10,26 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from OsteoScreenLib.simulate.texture import spectral_noise, stretch
+
 Maker = Callable[[np.random.Generator, int], np.ndarray]
-
-
-def spectral_noise(rng: np.random.Generator, shape: tuple[int, int], exponent: float) -> np.ndarray:
-    """Noise whose amplitude falls as 1/frequency^exponent, float32 (rows, columns), scaled to [0, 1].
-
-    Natural images have exponents near 1 (Field 1987), clouds and tissue nearer 2, white noise 0.
-    """
-    rows = np.fft.fftfreq(shape[0])[:, None]
-    columns = np.fft.rfftfreq(shape[1])[None, :]
-    radius = np.hypot(rows, columns)
-    radius[0, 0] = 1 / max(shape)
-    spectrum = np.fft.rfft2(rng.standard_normal(shape)) / radius**exponent
-    return stretch(np.fft.irfft2(spectrum, s=shape))
-
-
-def stretch(image: np.ndarray) -> np.ndarray:
-    """Scale to [0, 1], float32; a flat image becomes 0."""
-    low, high = float(image.min()), float(image.max())
-    return ((image - low) / (high - low or 1)).astype(np.float32)
 
 
 def grid(size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -21,12 +21,13 @@ from OsteoScreenLib.simulate.thorax import (
     PATH_NAMES,
     STRUCTURES,
     View,
+    clinical_geometry,
     project_chest,
     random_body,
     random_geometry,
 )
 
-_FORMAT = 3
+_FORMAT = 4
 
 
 def view_path(folder: Path, seed: int, index: int) -> Path:
@@ -44,11 +45,13 @@ def render_views(
     size: int = 288,
     leave_out: str = "",
     only: str = "",
+    clinical: float = 0.5,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Path]:
     """Render the views of `indices` that `folder` does not hold yet; the paths of all of them.
 
-    A view depends only on (seed, index), the two data sources and this version. leave_out, only : sources of anatomy (see `load_anatomies`); such views need a folder of their own.
+    A view depends only on (seed, index), the two data sources and this version. leave_out, only : sources of anatomy (see `load_anatomies`). clinical : share of views framed as radiographers do, the others are wider;
+    other sources or shares need a folder of their own.
     progress : called with (done, all).
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -58,16 +61,17 @@ def render_views(
     anatomies = load_anatomies(sources_in(skeleton, thorax_ct), folder.parent / "anatomies", leave_out, only)
     for done, (index, path) in enumerate(zip(indices, paths, strict=True)):
         if not path.is_file():
-            save_view(path, _measured_view(np.random.default_rng([seed, index]), anatomies, size))
+            save_view(path, _measured_view(np.random.default_rng([seed, index]), anatomies, size, clinical))
         if progress is not None:
             progress(done + 1, len(paths))
     return paths
 
 
-def _measured_view(rng: np.random.Generator, anatomies: tuple[Anatomy, ...], size: int) -> View:
-    """`random_view`, and what its body's simulated DXA gives."""
+def _measured_view(rng: np.random.Generator, anatomies: tuple[Anatomy, ...], size: int, clinical: float) -> View:
+    """A random chest, and what its body's simulated DXA gives."""
     parts, anatomy, upright = random_body(rng, anatomies)
-    view = project_chest(parts, random_geometry(rng, parts, upright, size), anatomy)
+    framed = clinical_geometry if rng.random() < clinical else random_geometry
+    view = project_chest(parts, framed(rng, parts, upright, size), anatomy)
     line = DensityLine.of(parts)
     return replace(view, density_line=(line.at_zero, line.at_one))
 
