@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from OsteoScreenLib.errors import OsteoScreenError
-from OsteoScreenLib.files import sha256_of_file, write_atomically, write_bytes, write_text
+from OsteoScreenLib.files import remove_leftovers, sha256_of_file, write_atomically, write_bytes, write_text
 
 
 def test_bytes_and_text_arrive_whole(tmp_path: Path) -> None:
@@ -29,6 +29,15 @@ def test_a_full_disk_leaves_the_old_file_and_says_one_sentence(tmp_path: Path) -
         write_atomically(target, full)
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_what_a_killed_write_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    kept = [tmp_path / name for name in (".hidden", ".0123-notes.txt", "0123abcd-report.html", "report.html")]
+    for path in (*kept, tmp_path / ".0123abcd-report.html"):
+        path.write_text("x")
+    remove_leftovers(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(kept)
+    remove_leftovers(tmp_path / "absent")
 
 
 def test_a_missing_folder_is_one_sentence(tmp_path: Path) -> None:

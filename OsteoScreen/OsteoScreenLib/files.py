@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +39,13 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete temporary files that a killed `write_atomically` left in `folder`; nobody else may be writing there."""
+    for path in folder.glob(".*"):
+        if re.match(r"\.[0-9a-f]{8}-.", path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> Path:

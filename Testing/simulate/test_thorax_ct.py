@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 sitk = pytest.importorskip("SimpleITK")
 pytest.importorskip("skimage")
 
+from thoraces import SPACING, block_thorax  # noqa: E402
+
 from OsteoScreenLib.errors import InputError  # noqa: E402
 from OsteoScreenLib.simulate.labels import BONES, ORGANS, check_names, normalised, read_names, structure_of  # noqa: E402
-from OsteoScreenLib.simulate.meshes import read_skeleton  # noqa: E402
+from OsteoScreenLib.simulate.meshes import Mesh, read_skeleton  # noqa: E402
 from OsteoScreenLib.simulate.sources import sources_in  # noqa: E402
 from OsteoScreenLib.simulate.thorax_ct import (  # noqa: E402
+    ThoraxParts,
     labels_of,
     parts_of,
     read_labels,
@@ -24,36 +30,6 @@ from OsteoScreenLib.simulate.thorax_ct import (  # noqa: E402
     scan_of,
     thorax_from_arrays,
 )
-
-SPACING = (4.0, 4.0, 4.0)
-SHAPE = (90, 70, 90)  # slices from the feet, rows, columns
-
-
-def block_thorax() -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
-    """A trunk of soft tissue with lungs, heart, airway and every bone as a block: Hounsfield units, labels, their numbers."""
-    scan = np.full(SHAPE, -1000, np.int16)
-    scan[:, 12:58, 10:80] = 40
-    labels = np.zeros(SHAPE, np.uint16)
-    numbers: dict[str, int] = {}
-
-    def draw(name: str, hounsfield: int, box: tuple[slice, slice, slice]) -> None:
-        numbers[name] = len(numbers) + 1
-        labels[box], scan[box] = numbers[name], hounsfield
-
-    draw("lung_upper_lobe_right", -800, (slice(20, 70), slice(20, 46), slice(16, 38)))
-    draw("lung_upper_lobe_left", -800, (slice(20, 70), slice(20, 46), slice(52, 74)))
-    draw("heart", 45, (slice(30, 50), slice(20, 34), slice(40, 50)))
-    draw("trachea", -950, (slice(60, 80), slice(36, 39), slice(43, 46)))
-    scan[30:60, 30:34, 24:26] = 30  # a vessel
-    for i, level in enumerate(("T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8", "T9", "T10")):
-        top = 76 - 6 * i
-        draw(structure_of(level), 400, (slice(top, top + 4), slice(46, 52), slice(41, 49)))
-    for side, columns in (("right", slice(11, 16)), ("left", slice(74, 79))):
-        for i in range(1, 11):
-            top = 74 - 5 * i
-            draw(structure_of(f"{side} rib {i}"), 400, (slice(top, top + 3), slice(22, 44), columns))
-    draw("sternum", 350, (slice(40, 66), slice(13, 16), slice(42, 48)))
-    return scan, labels, numbers
 
 
 def images(scan: np.ndarray, labels: np.ndarray) -> tuple[sitk.Image, sitk.Image]:
@@ -156,6 +132,57 @@ def test_arrays_give_what_files_give(tmp_path: Path) -> None:
         thorax_from_arrays(scan, np.array([[4, 2, 0, 0], [0, 4, 0, 0], [0, 0, 4, 0], [0, 0, 0, 1.0]]), labels, numbers, "x")
 
 
+def write_dicom_series(scan: np.ndarray, folder: Path) -> None:
+    """A CT as scanners store it: a file a slice, names in no order, stored values 1024 above Hounsfield units."""
+    folder.mkdir()
+    series, study = generate_uid(), generate_uid()
+    for place, slice_number in enumerate(np.random.default_rng(0).permutation(len(scan))):
+        slice_ = Dataset()
+        slice_.file_meta = FileMetaDataset()
+        slice_.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        slice_.SOPClassUID, slice_.SOPInstanceUID = CTImageStorage, generate_uid()
+        slice_.Modality, slice_.SeriesInstanceUID, slice_.StudyInstanceUID = "CT", series, study
+        slice_.ImagePositionPatient = [0, 0, SPACING[2] * int(slice_number)]
+        slice_.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+        slice_.PixelSpacing, slice_.SliceThickness = [SPACING[1], SPACING[0]], SPACING[2]
+        slice_.Rows, slice_.Columns = scan.shape[1:]
+        slice_.SamplesPerPixel, slice_.PhotometricInterpretation = 1, "MONOCHROME2"
+        slice_.BitsAllocated, slice_.BitsStored, slice_.HighBit, slice_.PixelRepresentation = 16, 12, 11, 0
+        slice_.RescaleIntercept, slice_.RescaleSlope, slice_.RescaleType = -1024, 1, "HU"
+        slice_.PixelData = (scan[slice_number] + 1024).astype("<u2").tobytes()
+        slice_.save_as(folder / f"{place:04d}.dcm", enforce_file_format=True)
+
+
+@pytest.mark.parametrize("ending", [".nii.gz", ".nii", ".mha", ""])
+def test_nifti_metaimage_and_a_folder_of_dicom_give_what_nrrd_gives(tmp_path: Path, ending: str) -> None:
+    scan, labels, numbers = block_thorax()
+    first, second = images(scan, labels)
+    sitk.WriteImage(first, str(tmp_path / "x_ct.nrrd"))
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other" / f"x_ct{ending}"
+    if ending:
+        sitk.WriteImage(first, str(other))
+        sitk.WriteImage(second, str(tmp_path / "other" / f"x_labels{ending}"))
+    else:
+        write_dicom_series(scan, other)
+        sitk.WriteImage(second, str(tmp_path / "other" / "x_labels.nrrd"))
+    (tmp_path / "other" / "x_labels.json").write_text(json.dumps(numbers))
+    (tmp_path / "bones.zip").touch()
+    (source,) = sources_in(tmp_path / "bones.zip", tmp_path / "other").thoraces
+    assert source.ct == other and source.labels is not None
+    drawn = read_labels(source.labels, source.names)
+    expected = parts_of(read_scan(tmp_path / "x_ct.nrrd"), labels_of(second, numbers), "x")
+    found = parts_of(read_scan(source.ct), drawn, "x")
+    assert set(found.bones) == set(expected.bones) and len(found.bones) == 31
+    for one, same in zip(surfaces(found), surfaces(expected), strict=True):
+        np.testing.assert_array_equal(one.faces, same.faces)
+        np.testing.assert_allclose(one.vertices, same.vertices, atol=1e-3)
+
+
+def surfaces(parts: ThoraxParts) -> list[Mesh]:
+    return [*parts.bones.values(), *parts.organs.values(), parts.body]
+
+
 def test_a_folder_of_masks_is_read_and_labels_without_a_table_are_refused(tmp_path: Path) -> None:
     _, labels, numbers = block_thorax()
     folder = tmp_path / "masks"
@@ -170,6 +197,30 @@ def test_a_folder_of_masks_is_read_and_labels_without_a_table_are_refused(tmp_pa
     sitk.WriteImage(sitk.GetImageFromArray(labels), str(tmp_path / "alone.nrrd"))
     with pytest.raises(InputError, match="without the names"):
         read_labels(tmp_path / "alone.nrrd", None)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int16, np.int64])
+def test_labels_may_be_stored_as_any_kind_of_number(tmp_path: Path, kind: type) -> None:
+    scan, labels, numbers = block_thorax()
+    first, second = images(scan, labels.astype(kind))
+    sitk.WriteImage(second, str(tmp_path / "x_labels.nii.gz"))
+    (tmp_path / "x_labels.json").write_text(json.dumps(numbers))
+    found = parts_of(scan_of(first, "x"), read_labels(tmp_path / "x_labels.nii.gz", tmp_path / "x_labels.json"), "x")
+    for one, same in zip(surfaces(found), surfaces(parts()), strict=True):
+        np.testing.assert_allclose(one.vertices, same.vertices, atol=1e-3)
+
+
+def test_labels_that_are_no_label_map_are_refused(tmp_path: Path) -> None:
+    _, labels, numbers = block_thorax()
+    table = tmp_path / "labels.json"
+    table.write_text(json.dumps(numbers))
+    layers = sitk.GetImageFromArray(np.stack([labels, labels], axis=-1), isVector=True)
+    sitk.WriteImage(layers, str(tmp_path / "layers.nrrd"))
+    with pytest.raises(InputError, match=r"layers.nrrd is not one label map"):
+        read_labels(tmp_path / "layers.nrrd", table)
+    table.write_text(json.dumps({**numbers, "sternum": 0}))
+    with pytest.raises(InputError, match="'sternum' the label 0"):
+        read_names(table)
 
 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:

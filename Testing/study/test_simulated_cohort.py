@@ -94,27 +94,32 @@ def test_the_same_command_gives_the_same_bytes_and_goes_on_where_it_stopped(
     cohort: Path, skeleton: Path, thorax: Path, prepared: Path, tmp_path: Path
 ) -> None:
     part = tmp_path / "part"
+    part.mkdir()
+    (part / ".0123abcd-simulation.json").write_bytes(b"torn")
     simulate_cohort(part, skeleton, thorax, CohortOptions(2, seed=3, size=SIZE), cache=prepared)
     half_written = part / "images" / "sim-000003.dcm"
     half_written.write_bytes(b"torn")  # an image without its row counts for nothing
+    (part / "images" / ".0123abcd-sim-000004.dcm").write_bytes(b"torn")  # as a write that was killed leaves it
     simulate_cohort(part, skeleton, thorax, CohortOptions(5, seed=3, size=SIZE), workers=2, cache=prepared)
     assert files_of(part) == files_of(cohort)
+    assert not list(part.glob(".*"))
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 def test_killed_midway_it_goes_on_and_nothing_torn_is_used(
-    cohort: Path, skeleton: Path, thorax: Path, prepared: Path, tmp_path: Path
+    cohort: Path, skeleton: Path, thorax: Path, prepared: Path, tmp_path: Path, workers: int
 ) -> None:
     folder = tmp_path / "killed"
     command = [sys.executable, "-m", "OsteoScreenLib.cli", "simulate", "--skeleton", str(skeleton), "--thorax-ct", str(thorax),
-               "-o", str(folder), "--count", "5", "--seed", "3", "--size", str(SIZE), "--workers", "1", "--cache", str(prepared)]  # fmt: skip
+               "-o", str(folder), "--count", "5", "--seed", "3", "--size", str(SIZE), "--workers", str(workers), "--cache", str(prepared)]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     end = time.monotonic() + 200
-    while not list((folder / "rows").glob("*.json")) and time.monotonic() < end and process.poll() is None:
+    while not list((folder / "rows").glob("sim-*.json")) and time.monotonic() < end and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert list((folder / "rows").glob("*.json"))
+    process.communicate(timeout=120)  # its output ends when its workers have ended, too
+    assert list((folder / "rows").glob("sim-*.json"))
     if (folder / "cohort.csv").is_file():
         pytest.skip("it was ready before it could be killed")
     assert subprocess.run(command, env=environment, capture_output=True, timeout=300).returncode == 0

@@ -86,4 +86,10 @@ def read_names(path: Path) -> Mapping[str, int]:
             code="label-names",
         ) from error
     check_names(name for name, _ in pairs)
+    for name, number in pairs:
+        if number < 1:
+            raise InputError(
+                f"{path.name} gives '{name}' the label {number}, which is the background's; number structures from 1.",
+                code="label-names",
+            )
     return {normalised(name): number for name, number in pairs}

@@ -32,14 +32,19 @@ def lungs_and_bones(scan: Scan) -> tuple[np.ndarray, np.ndarray]:
     from scipy import ndimage
 
     if scan.clipped:
-        raise InputError("A CT without labels needs Hounsfield units; this one is an 8-bit picture.", code="ct-clipped")
+        raise InputError(
+            f"The CT {scan.name} has no labels and is an 8-bit picture; give one in Hounsfield units.", code="ct-clipped"
+        )
     lungs = lungs_of(scan.voxels, scan.spacing)
     if not lungs.any():
-        raise InputError("No lungs were found in the CT without labels; give a scan of the chest.", code="ct-incomplete")
+        raise InputError(
+            f"No whole lungs were found in the CT {scan.name}; give a scan of the whole chest.", code="ct-incomplete"
+        )
     areas = lungs.sum(axis=(1, 2))
     if areas[0] > 0.6 * areas.max():  # the recesses behind the domes may be cut off
         raise InputError(
-            "The CT without labels ends in the middle of the thorax; give a scan of the whole chest.", code="ct-incomplete"
+            f"The CT {scan.name} ends in the middle of the thorax, at its foot end; give a scan of the whole chest.",
+            code="ct-incomplete",
         )
     rows, columns = (np.flatnonzero(lungs.any(axis=axes)) for axes in ((0, 2), (0, 1)))
     bone = scan.voxels > BONE_HU
@@ -68,9 +73,14 @@ def carry(labelled: tuple[np.ndarray, np.ndarray], labelled_image: sitk.Image, t
     """The map from points of the labelled thorax to points of the target, LPS millimetres (n, 3) → (n, 3).
 
     labelled : its (lungs, bones), bool on `labelled_image`'s grid.
+
+    Raises `InputError`: what `lungs_and_bones` raises, and (ct-oblique) for a scan that lies askew in space.
     """
     import SimpleITK as sitk
 
+    for image, name in ((labelled_image, "with labels"), (target.image, target.name)):
+        if not np.allclose(image.GetDirection(), np.eye(3).ravel(), atol=0.01):
+            raise InputError(f"The slices of the CT {name} are tilted; resample it along the body first.", code="ct-oblique")
     lungs, bones = lungs_and_bones(target)
     fixed = class_image(*labelled, labelled_image)
     moving = class_image(lungs, bones, target.image)

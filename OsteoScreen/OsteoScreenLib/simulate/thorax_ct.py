@@ -41,12 +41,13 @@ class Scan:
     """A CT in LPS orientation (columns to the left, rows to the back, slices to the head).
 
     image : SimpleITK image. voxels : (slices, rows, columns). clipped : an 8-bit window instead of Hounsfield units; it gives
-    shapes, and no densities.
+    shapes, and no densities. name : for messages.
     """
 
     image: sitk.Image
     voxels: np.ndarray
     clipped: bool
+    name: str
 
     @property
     def spacing(self) -> tuple[float, float, float]:
@@ -91,7 +92,7 @@ def scan_of(image: sitk.Image, name: str) -> Scan:
     turned = sitk.DICOMOrient(image, "LPS")
     voxels = sitk.GetArrayFromImage(turned)
     clipped = voxels.dtype == np.uint8 or (voxels.min() >= 0 and voxels.max() <= 255)
-    return Scan(turned, voxels, clipped)
+    return Scan(turned, voxels, clipped, name)
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,8 @@ def read_labels(path: Path, names: Path | None) -> Labels:
         image = sitk.ReadImage(str(path))
     except RuntimeError as error:
         raise InputError(f"{path.name} could not be read as labels; get the file again.", code="ct-unreadable") from error
+    if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
+        raise InputError(f"{path.name} is not one label map; export the labels as one volume.", code="ct-unreadable")
     if names is None:
         raise InputError(
             f"The labels {path.name} come without the names of their structures; put a table {path.name.split('.')[0]}.csv with "
@@ -145,6 +148,8 @@ def labels_of(image: sitk.Image, numbers: Mapping[str, int]) -> Labels:
     """Labels from an image that was read or made."""
     import SimpleITK as sitk
 
+    if image.GetPixelID() in (sitk.sitkFloat32, sitk.sitkFloat64):  # as NIfTI writers like to store them
+        image = sitk.Cast(sitk.Round(image), sitk.sitkInt32)
     turned = sitk.DICOMOrient(image, "LPS")
     return Labels(turned, sitk.GetArrayFromImage(turned), numbers)
 
@@ -230,15 +235,18 @@ def parts_of(scan: Scan, labels: Labels, name: str) -> ThoraxParts:
             "chest and TotalSegmentator's labels.",
             code="ct-incomplete",
         )
-    on_scan = _on(labels, scan, tuple(part for group in ("right lung", "left lung") for part in ORGANS[group]))
+    on_scan = mask_on_scan(labels, scan, tuple(part for group in ("right lung", "left lung") for part in ORGANS[group]))
     organs["vessels"] = vessels_of(scan.dense(), on_scan, scan.image)
-    spine = np.argwhere(_on(labels, scan, tuple(f"vertebrae_T{i}" for i in (1, 2, 3, 4))))[:, 1:].mean(axis=0)
-    inside = scan.inside() | _on(labels, scan, tuple(labels.numbers))
+    spine = np.argwhere(mask_on_scan(labels, scan, tuple(f"vertebrae_T{i}" for i in (1, 2, 3, 4))))[:, 1:].mean(axis=0)
+    inside = scan.inside() | mask_on_scan(labels, scan, tuple(labels.numbers))
     return ThoraxParts(bones, organs, trunk(inside, spine, scan.image, scan.clipped))
 
 
-def _on(labels: Labels, scan: Scan, structures: tuple[str, ...]) -> np.ndarray:
-    """Mask of structures on the scan's own grid."""
+def mask_on_scan(labels: Labels, scan: Scan, structures: tuple[str, ...]) -> np.ndarray:
+    """Where the scan shows any of the structures: bool (slices, rows, columns) on its own grid.
+
+    structures : TotalSegmentator's names; those that the labels do not hold count as not shown.
+    """
     import SimpleITK as sitk
 
     chosen = [labels.numbers[part] for part in structures if part in labels.numbers]

@@ -9,17 +9,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any, Literal
 
 import OsteoScreenLib
 from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
 from OsteoScreenLib.errors import InputError
-from OsteoScreenLib.files import write_text
+from OsteoScreenLib.files import remove_leftovers, write_text
 from OsteoScreenLib.simulate.sources import Sources, load_anatomies, sources_in
 from OsteoScreenLib.study.stopwatch import Stopwatch
 
@@ -84,6 +86,8 @@ def simulate_cohort(
     _claim(folder, options, sources)
     for part in ("images", "masks", "organs", "rows"):
         (folder / part).mkdir(exist_ok=True)
+    for part in (".", "images", "masks", "organs", "rows", "anatomies"):
+        remove_leftovers(folder / part)
     bodies = cache or folder / "anatomies"
     load_anatomies(sources, bodies)  # once, before the workers read it
     missing = [index for index in range(options.count) if not _row_path(folder, index).is_file()]
@@ -93,7 +97,7 @@ def simulate_cohort(
     tell(done, options.count)
     if workers > 1 and len(missing) > 1:
         # Spawned, because a fork of a process with threads may stand still.
-        with ProcessPoolExecutor(workers, get_context("spawn"), _prepare, (sources, bodies)) as pool:
+        with ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker, (sources, bodies)) as pool:
             waiting: set[Future[dict[str, float]]] = set()
             queue = iter(missing)
             try:
@@ -120,6 +124,19 @@ def simulate_cohort(
 
 
 _anatomies: Any = None  # of one worker process
+
+
+def _begin_worker(sources: Sources, cache: Path) -> None:
+    """Prepare a worker process that ends with its parent, even when that was killed and could not tell it to."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+    _prepare(sources, cache)
 
 
 def _prepare(sources: Sources, cache: Path) -> None:
@@ -173,7 +190,7 @@ def _claim(folder: Path, options: CohortOptions, sources: Sources) -> None:
                 f"{folder} holds a cohort that was simulated with other options or sources; choose another folder with --out.",
                 code="cohort-differs",
             )
-    elif any(folder.iterdir()):
+    elif any(not inside.name.endswith("-simulation.json") for inside in folder.iterdir()):  # a killed run's first file
         raise InputError(f"{folder} is not empty and holds no simulated cohort; choose another folder with --out.", code="out")
     write_text(path, json.dumps(facts, indent=2) + "\n")
 
