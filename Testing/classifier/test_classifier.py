@@ -187,11 +187,11 @@ def test_half_precision_is_kept_where_it_agrees(tmp_path: Path) -> None:
 
 
 def test_half_precision_that_differs_is_given_up_with_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Logits beyond 65,504 overflow fp16; and rounding that is larger than the bound allows is not accepted either."""
+    """Features beyond 65,504 overflow fp16; and rounding that is larger than the bound allows is not accepted either."""
     network: Any = make_network()
     with torch.no_grad():
-        network.head.weight.mul_(1e7)
-    overflowing = make_classifier_bundle(tmp_path / "overflow", network=network, temperature=100.0)
+        network.blocks[0].mlp.fc2.weight.mul_(1e7)
+    overflowing = make_classifier_bundle(tmp_path / "overflow", network=network)
     monkeypatch.setattr(classifier_module, "PRECISION_BOUND", 1e-12)
     rounding = make_classifier_bundle(tmp_path / "rounding")
     for bundle, precision in ((overflowing, "fp16"), (rounding, "bf16")):

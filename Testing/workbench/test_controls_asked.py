@@ -44,8 +44,12 @@ def test_answers_to_controls_are_kept_and_saved_and_missing_ones_are_settled(cas
     assert answers.get(replace(question, draw=4)) is None
     again = Answers()
     again.add_json(json.loads(json.dumps(answers.to_json(question.image_sha256))))
-    assert again.get(question) == Answer((0.1, 0.2, 0.7), 9) and not again.settled(replace(question, draw=4))
-    older: dict[str, Any] = answers.to_json(question.image_sha256)[0]
+    assert again.get(question) == Answer((0.1, 0.2, 0.7), 9)
+    assert again.settled(replace(question, draw=4)) and again.get(replace(question, draw=4)) is None
+    assert not again.settled(replace(question, draw=2))
+    plain = Answers()
+    plain.put(case.question(frozenset({"T7"})), Answer((0.1, 0.2, 0.7), 9))
+    older: dict[str, Any] = plain.to_json(question.image_sha256)[0]
     del older["question"]["draw"]  # a scene that was saved before there were controls
     again.add_json([older])
     assert again.get(replace(question, draw=0, seed=0)) == Answer((0.1, 0.2, 0.7), 9)

@@ -300,6 +300,31 @@ def test_explaining_by_another_method(client: WorkerClient, case: str, examined:
     assert caught.value.code == "saliency-method"
 
 
+def test_a_heatmap_that_is_there_already_is_only_measured(client: WorkerClient, case: str, examined: Message) -> None:
+    drawn = client.request("explain", {"case": case, "target": "normal", "saliency": "layercam"})
+    other = {**drawn.body["saliency"], "method": "Tea leaves"}  # nothing that the worker could have made
+    grid = drawn.arrays["saliency"] * 0
+    grid[0, 0] = 1
+    request = {"case": case, "target": "normal", "saliency": "layercam", "map": other}
+    again = client.request("explain", request, {"saliency": grid})
+    assert again.body["saliency"]["method"] == "Tea leaves"
+    np.testing.assert_array_equal(again.arrays["saliency"], grid)
+    measured = [row["mass_share"] for row in again.body["overlap"]]
+    assert len(measured) == len(drawn.body["overlap"]) and measured != [row["mass_share"] for row in drawn.body["overlap"]]
+
+
+def test_tables_are_written_beside_the_results_under_plain_names_only(client: WorkerClient, case: str, tmp_path: Path) -> None:
+    save = {"case": case, "out": str(tmp_path / "out"), "tables": {"effects.csv": "a,b\n1,ü\n", "effects.json": "{}\n"}}
+    files = client.request("save", save).body["files"]
+    assert Path(files["effects.csv"]).read_text(encoding="utf-8") == "a,b\n1,ü\n"
+    assert (tmp_path / "out" / "effects.json").read_text(encoding="utf-8") == "{}\n"
+    for tables in ({"../effects.csv": ""}, {"effects.exe": ""}, {"effects.csv": 3}, ["effects.csv"], {"": ""}):
+        with pytest.raises(InputError, match="plain file names") as refused:
+            client.request("save", {**save, "out": str(tmp_path / "other"), "tables": tables})
+        assert refused.value.code == "option"
+    assert not (tmp_path / "other").exists() and not (tmp_path / "effects.csv").exists()
+
+
 def test_saved_files_hold_the_numbers_that_were_answered(client: WorkerClient, case: str, tmp_path: Path) -> None:
     way = {"mode": "remove", "fill": "blur", "margin_px": 1.0, "seed": 0}
     shown = ask(client, [["T5", "T6"]], **way)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -17,13 +18,16 @@ from OsteoScreenLib.classifier.devices import (
     choose_device,
     choose_precision,
     is_out_of_memory,
+    placed_on,
     release_memory,
     running,
 )
 from OsteoScreenLib.classifier.domain import Domain, DomainCheck, watched
+from OsteoScreenLib.classifier.full_head import full_head
 from OsteoScreenLib.classifier.model_bundle import ModelBundle
 from OsteoScreenLib.classifier.network import load_network
 from OsteoScreenLib.classifier.prediction import CLASSES, Prediction, decide
+from OsteoScreenLib.classifier.preparer import Preparer
 from OsteoScreenLib.classifier.preprocess import prepare
 from OsteoScreenLib.classifier.tokens import PatchGrid, leaving_out, patch_grid
 from OsteoScreenLib.errors import OsteoScreenError
@@ -55,6 +59,7 @@ class Classifier:
         self.precision: Precision = precision
         self.notes: tuple[Note, ...] = ()
         self._domain_check = DomainCheck.from_bundle(model.bundle)
+        self._prepared = Preparer(model.preprocessing)
 
     @classmethod
     def load(
@@ -77,7 +82,7 @@ class Classifier:
         chosen = choose_device(device)
         network = load_network(model, bases)
         classifier = cls(model, network, chosen, choose_precision(chosen, precision))
-        classifier.with_cpu_fallback(lambda: classifier.network.to(classifier.device))
+        classifier.with_cpu_fallback(lambda: placed_on(classifier.network, classifier.device))
         if classifier.precision != "fp32":
             classifier._check_precision()
         return classifier
@@ -95,10 +100,11 @@ class Classifier:
     def predict_stream(self, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Class probabilities (3,) for each radiograph (rows, columns), as they come.
 
-        Only the small network inputs of one batch are held, so a long sweep over large radiographs needs little memory.
+        Only the small network inputs of one batch are held, so a long sweep over large radiographs needs little memory. Where
+        radiographs resemble one another, only the rows that differ are resized anew, to the bit the same.
         """
         source = iter(images)
-        while inputs := [self.preprocess(image[None]) for image in islice(source, batch_size(self.device))]:
+        while inputs := [self._prepared(image) for image in islice(source, batch_size(self.device))]:
             yield from self.probabilities_of(inputs)
 
     @cached_property
@@ -113,7 +119,7 @@ class Classifier:
         pass of its own, on any device, because sequences of different lengths do not fit into one batch.
         Raises `InputError` for a network without patches, and when every patch is left out.
         """
-        inputs = [self.preprocess(pixels[None])]
+        inputs = [self._prepared(pixels)]
         shape = self.patches.shape
         for one in dropped:
             if one.shape != shape:
@@ -149,7 +155,7 @@ class Classifier:
         """Where a radiograph (rows, columns) lies among the training images; None when the bundle brings no input check."""
         if self._domain_check is None:
             return None
-        check, inputs = self._domain_check, [self.preprocess(pixels[None])]
+        check, inputs = self._domain_check, [self._prepared(pixels)]
         with watched(self.network, check.layers) as features:
             self.with_cpu_fallback(lambda: self._logits(inputs))
             return check.judge(features()[0].astype(np.float64))
@@ -178,7 +184,8 @@ class Classifier:
 
         size = together or batch_size(self.device)
         parts = []
-        with torch.inference_mode(), running(self.device, self.precision):
+        head = nullcontext() if self.precision == "fp32" else full_head(self.network, self.device.type)
+        with torch.inference_mode(), running(self.device, self.precision), head:
             for start in range(0, len(inputs), size):
                 batch = inputs[start : start + size]
                 filled = torch.cat(batch + [batch[0]] * (size - len(batch)))
@@ -191,7 +198,7 @@ class Classifier:
         where = {"cuda": "The GPU", "mps": "The Apple GPU"}.get(self.device.type, "The device")
         self.device = torch.device("cpu")
         self.precision = "fp32"
-        self.network.to(self.device)
+        placed_on(self.network, self.device)
         release_memory()
         self._note("out-of-memory", f"{where} ran out of memory, so the model went on with the processor, which is slower.")
 

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     import jinja2
 
 _SIDE_PICTURE = 900
+VERDICT_MEANING = (
+    "The bone groups, covered one after another, against as many pixels covered elsewhere. It is about this image and this model: a "
+    "model that looks at bone can still be wrong, and controls are no picture of a missing bone."
+)
 _SPACING = {
     "calibrated": "calibrated in the patient",
     "magnification": "corrected for magnification",
@@ -41,7 +45,7 @@ _FILLS = {
     "tokens": "left out of what the model sees, patch by patch; drawn black",
 }
 _STEPS = {"read": "reading", "gate": "image check", "segment": "bones", "prediction": "prediction", "saliency": "heatmap",
-          "covering": "covering"}  # fmt: skip
+          "covering": "covering", "verdict": "verdict"}  # fmt: skip
 
 
 def render_report(
@@ -75,6 +79,7 @@ def render_report(
         shown=None if shown is None else data_uri(_small(shown)),
         overlap=overlap_rows(analysis),
         overlap_meaning=MEANING,
+        verdict_meaning=VERDICT_MEANING,
         groups=_groups(analysis, masks),
         numbering=NUMBERING,
         provenance=_provenance(analysis, masks, seconds or {}),

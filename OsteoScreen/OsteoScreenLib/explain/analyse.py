@@ -34,6 +34,7 @@ from OsteoScreenLib.explain.analysis import (
     RadiographFacts,
 )
 from OsteoScreenLib.explain.covering import LARGEST_MARGIN, Coverer
+from OsteoScreenLib.explain.judging import judge
 from OsteoScreenLib.explain.overlap import Overlap, measure_overlap
 from OsteoScreenLib.explain.saliency import SaliencyMap
 from OsteoScreenLib.explain.saliency_map import saliency_map
@@ -44,6 +45,7 @@ from OsteoScreenLib.radiograph.radiograph import Note, Radiograph
 # Called with the share done (0 to 1) and a few words on what is being done.
 Progress = Callable[[float, str], None]
 
+_ASKING = "asking whether it looks at bone"
 _PACKAGES = ("torch", "timm", "numpy", "grad-cam", "opencv-python-headless")
 
 
@@ -104,6 +106,19 @@ def analyse(
         report(0.4, "covering bones")
         with _timed(seconds, "covering"):
             covering = _covering(radiograph, coverer, classifier, request, chosen, untouched, report)
+    verdict = None
+    if request.verdict and masks is not None:
+        report(0.65, _ASKING)
+        with _timed(seconds, "verdict"):
+            verdict = judge(
+                coverer or make_coverer(radiograph, masks, request),
+                classifier,
+                replace(request, dilation_px=_margin_px(radiograph, request)),
+                saliency,
+                overlap,
+                domain,
+                lambda share: report(0.65 + 0.35 * share, _ASKING),
+            )
     if (classifier.device.type, classifier.precision) != place:
         # The device ran out of memory on the way. Numbers of two devices are never put side by side.
         return analyse(radiograph, masks, classifier, request, progress)
@@ -124,6 +139,7 @@ def analyse(
         overlap=overlap,
         absent=tuple(AbsentBone(one.name, one.marks) for one in quality.values() if not one.found and one.marks),
         covering=covering,
+        verdict=verdict,
         notes=(_input_check(domain), *radiograph.notes, *classifier.notes, *notes, *notes_on(quality)),
         statements=_statements(domain, model.simulated),
         provenance=Provenance(versions(), classifier.device.type, classifier.precision, started, seconds),
@@ -210,9 +226,10 @@ def _covering(
     state: BoneSet = frozenset(found)
     reference: BoneSet = frozenset() if removing else every
 
+    span = 0.2 if request.verdict else 0.6  # of the progress
     wanted = [reference, state, *covered_for.values()]
     trials = [Trial(bones) for bones in wanted if bones]
-    found_out = sweep(coverer, classifier, trials, lambda done, total: report(0.4 + 0.6 * done / total, "covering bones"))
+    found_out = sweep(coverer, classifier, trials, lambda done, total: report(0.4 + span * done / total, "covering bones"))
     answers = {trial.covered: variant for trial, variant in found_out.items()}
     answers[frozenset()] = Variant(untouched, 0)
 

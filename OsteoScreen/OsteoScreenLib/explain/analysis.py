@@ -14,6 +14,7 @@ from OsteoScreenLib.explain.fills import Fill
 from OsteoScreenLib.explain.overlap import Overlap
 from OsteoScreenLib.explain.saliency import SaliencyMap
 from OsteoScreenLib.explain.saliency_methods import DEFAULT_METHOD
+from OsteoScreenLib.explain.verdict import Verdict
 from OsteoScreenLib.radiograph.radiograph import Note, Placement, Radiograph, Source, SpacingSource
 
 __all__ = [
@@ -39,6 +40,7 @@ class AnalysisRequest:
     dilation_px : margin around covered bones in pixels; dilation_mm : the same in millimetres, which wins where given and
         needs a known spacing. seed : of the fills "noise" and "linear".
     saliency_method : how the heatmap is made, a key of `SALIENCY_METHODS`.
+    verdict : whether to ask if the answer comes from bone (`explain.verdict`), which takes about 250 forward passes more.
     """
 
     target: str = "osteoporosis"
@@ -50,6 +52,7 @@ class AnalysisRequest:
     dilation_mm: float | None = None
     seed: int = 0
     saliency_method: str = DEFAULT_METHOD
+    verdict: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,6 +189,7 @@ class Analysis:
     prediction : on the untouched radiograph. target_probability : of the request's target there.
     bones, site, segmenter : the bones found and what drew them. absent : bones without a mask that are to be spoken of. statements : sentences that must stand beside the answer.
     overlap : of the saliency map with all bones, each group, each bone; empty without a map or without bones.
+    verdict : whether the answer comes from bone; None where it was not asked for, and without bone masks.
     """
 
     request: AnalysisRequest
@@ -203,6 +207,7 @@ class Analysis:
     provenance: Provenance
     absent: tuple[AbsentBone, ...] = ()
     overlap: tuple[Overlap, ...] = ()
+    verdict: Verdict | None = None
 
     def to_json(self) -> str:
         """The analysis as JSON text, valid under the published schema (`Resources/Schemas/analysis.schema.json`)."""

@@ -56,6 +56,7 @@ def to_table(analysis: Analysis) -> dict[str, Any]:
             "absent": [{"name": bone.name, "remarks": [mark.code for mark in bone.remarks]} for bone in analysis.absent],
         },
         "covering": None if analysis.covering is None else _covering(analysis.covering),
+        "verdict": None if analysis.verdict is None else asdict(analysis.verdict),
         "notes": [{"code": note.code, "severity": note.severity, "text": note.text} for note in analysis.notes],
         "provenance": {
             "versions": dict(analysis.provenance.versions),

@@ -17,7 +17,7 @@ from OsteoScreenLib.classifier.classifier import Classifier
 from OsteoScreenLib.classifier.prediction import CLASSES, TARGETS, log_odds, target_probability
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.explain.analysis import BoneEffect, EffectOf
-from OsteoScreenLib.explain.chance import Chance, against_chance
+from OsteoScreenLib.explain.chance import CONTROLS, Chance, against_chance
 from OsteoScreenLib.explain.controls import Controls
 from OsteoScreenLib.explain.covering import MODES, Coverer, Mode
 from OsteoScreenLib.explain.fills import Fill
@@ -26,7 +26,6 @@ from OsteoScreenLib.explain.sweep import BoneSet, Trial, Variant, stream
 from OsteoScreenLib.radiograph.radiograph import Note
 
 ALL_BONES = "all bones"
-CONTROLS = 20  # the fewest among which an effect can lie above the 95th percentile
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+CONTROLS = 20  # of each effect: the fewest among which it can lie above the 95th percentile
 EQUAL_POINTS = 1e-3  # percentage points; the bound on one picture's answer alone and in a stream, 1e-5 in probability
 
 
@@ -26,7 +27,8 @@ class Chance:
     least as extreme on the effect's side, twice the smaller tail, at most 1.
     percentile : 100 · (1 − p_value). Above 95 the effect is larger than chance at the 5 % level; 20 controls are the fewest that
     can show it. 0 : no control's effect was smaller.
-    quantiles : of the controls' Δ, in percentage points, by share ("0.05" … "0.95", linear interpolation).
+    quantiles : of the controls' Δ, in percentage points, by share ("0.05" … "0.95", linear interpolation). effects : the
+    controls' Δ themselves, by draw.
     """
 
     draws: int
@@ -34,6 +36,7 @@ class Chance:
     p_value: float
     p_two_sided: float
     quantiles: Mapping[str, float]
+    effects: tuple[float, ...] = ()
 
 
 def against_chance(delta_points: float, control_points: Sequence[float]) -> Chance | None:
@@ -50,4 +53,5 @@ def against_chance(delta_points: float, control_points: Sequence[float]) -> Chan
         p_value=above,
         p_two_sided=min(1.0, 2 * min(above, below)),
         quantiles={str(share): float(value) for share, value in zip(QUANTILES, np.quantile(controls, QUANTILES), strict=True)},
+        effects=tuple(map(float, controls)),
     )

@@ -13,6 +13,7 @@ from OsteoScreenLib.explain.overlap import POINTING_TOLERANCE, THRESHOLDS
 from OsteoScreenLib.files import write_text
 from OsteoScreenLib.study.bone_effects_summary import OVERLAPS, BoneRow, CohortEffects
 from OsteoScreenLib.study.classifier_figures import Interval
+from OsteoScreenLib.study.cohort_verdict import verdict_on_cohort
 
 MEANING = (
     "Δ = AUC with the bone shown alone − max(AUC with every bone covered, 0.5). Loss = AUC untouched − AUC with the bone covered. "
@@ -49,6 +50,7 @@ def as_json(effects: CohortEffects) -> str:
     values = asdict(effects)
     facts = values.pop("facts")
     rules = {"sweep_thresholds": list(THRESHOLDS), "pointing_tolerance": POINTING_TOLERANCE, "interval": "95 %, patients drawn"}
+    values = {"verdict": asdict(verdict_on_cohort(effects)), **values}
     return json.dumps({**facts, "rules": rules, **values}, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
@@ -76,6 +78,7 @@ def sentences(effects: CohortEffects) -> list[str]:
     """What was measured, on whom and how, each in one sentence."""
     options, classes = effects.facts["options"], ", ".join(f"{number} {name}" for name, number in effects.classes.items())
     told = [
+        f"Verdict. {verdict_on_cohort(effects).sentence}",
         f"{effects.images} images of {effects.patients} patients ({classes}); left out: {len(effects.left_out)}.",
         f"AUC of {options['target']} against the rest: {_words(effects.untouched)} untouched, {_words(effects.no_bone)} with "
         "every bone covered.",

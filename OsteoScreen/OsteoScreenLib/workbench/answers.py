@@ -91,16 +91,35 @@ class Answers:
         return [question for question in dict.fromkeys(map(asked, questions)) if not self.settled(question)]
 
     def to_json(self, image_sha256: str) -> list[dict[str, Any]]:
-        """All answers about one image as JSON values."""
-        return [
-            {"question": {**vars(question), "covered": sorted(question.covered)}, "answer": vars(answer)}
-            for question, answer in self._answers.items()
-            if question.image_sha256 == image_sha256
-        ]
+        """All answers about one image as JSON values. Controls stand beside one another, for they differ in nothing but the draw."""
+        entries: dict[tuple[Any, ...], dict[str, Any]] = {}
+        known = [*self._answers.items(), *((question, None) for question in self._unanswerable)]
+        for question, answer in known:
+            if question.image_sha256 != image_sha256:
+                continue
+            values = {**vars(question), "draw": min(question.draw, 1)}
+            alike = tuple(values.values())
+            if alike not in entries:
+                entries[alike] = {"question": {**values, "covered": sorted(question.covered)}}
+            if question.draw:
+                drawn = None if answer is None else [*answer.probabilities, answer.area_px]
+                entries[alike].setdefault("draws", {})[str(question.draw)] = drawn
+            elif answer is not None:
+                entries[alike]["answer"] = vars(answer)
+        return list(entries.values())
 
-    def add_json(self, values: Iterable[Mapping[str, Any]]) -> None:
+    def add_json(self, entries: Iterable[Mapping[str, Any]]) -> None:
         """Take in what `to_json` wrote. Raises `ValueError`, `KeyError` or `TypeError` for anything else."""
-        for entry in values:
+        for entry in entries:
             question = Question(**{**entry["question"], "covered": frozenset(entry["question"]["covered"])})
-            first, second, third = (float(value) for value in entry["answer"]["probabilities"])
-            self.put(question, Answer((first, second, third), int(entry["answer"]["area_px"])))
+            if "draws" not in entry:
+                self.put(question, _answer(entry["answer"]["probabilities"], entry["answer"]["area_px"]))
+                continue
+            for draw, values in entry["draws"].items():
+                answer = None if values is None else _answer(values[:3], values[3])
+                self.put(replace(question, draw=int(draw)), answer)
+
+
+def _answer(probabilities: Iterable[float], area_px: float) -> Answer:
+    first, second, third = (float(value) for value in probabilities)
+    return Answer((first, second, third), int(area_px))

@@ -65,7 +65,8 @@ def sweep_table(case: HeldCase, request: Message, progress: Progress) -> Answer:
 
     The panel asks with `cover` instead, a few sets at a time, so that a reader's question never waits long.
     """
-    from OsteoScreenLib.explain.bone_sweep import CONTROLS, BoneSweep, SweepRequest
+    from OsteoScreenLib.explain.bone_sweep import BoneSweep, SweepRequest
+    from OsteoScreenLib.explain.chance import CONTROLS
 
     options = options_from(AnalysisOptions, request.body)
     controls = request.body.get("controls", CONTROLS)

@@ -157,6 +157,7 @@ class Pipeline:
             "device": analysis.provenance.device,
             "precision": analysis.provenance.precision,
             "bones": list(masks.names),
+            "verdict": None if analysis.verdict is None else asdict(analysis.verdict),
             "notes": [asdict(note) for note in analysis.notes],
             "files": files,
             "seconds": clock.seconds,

@@ -39,7 +39,7 @@ class ReadingOptions:
 
 @dataclass(frozen=True)
 class AnalysisOptions(ReadingOptions):
-    """What is computed. model : a classifier's id or folder. saliency : a saliency method's key, or "none".
+    """What is computed. model : a classifier's id or folder. saliency : a saliency method's key, or "none". verdict : is it bone?
 
     The rest as `explain` defines it.
     """
@@ -54,6 +54,7 @@ class AnalysisOptions(ReadingOptions):
     target: str = "osteoporosis"
     seed: int = 0
     saliency: str = "grad-cam"
+    verdict: bool = False
 
 
 def options_from(kind: type[_Options], body: Mapping[str, Any]) -> _Options:
@@ -93,6 +94,7 @@ def analysis_request(options: AnalysisOptions) -> AnalysisRequest:
         seed=options.seed,
         saliency=options.saliency != NO_SALIENCY,
         saliency_method=options.saliency,
+        verdict=options.verdict,
     )
 
 
@@ -110,6 +112,18 @@ def path_in(body: Mapping[str, Any], name: str) -> Path:
     if not isinstance(value, str) or not value or "\0" in value:
         raise InputError(f"The request names no usable {name}.", code="option")
     return Path(value)
+
+
+def tables_in(body: Mapping[str, Any]) -> dict[str, str]:
+    """File name → text of the tables that are to lie beside the result files; names alone, of .csv and .json."""
+    tables = body.get("tables", {})
+    fit = isinstance(tables, dict) and all(
+        isinstance(text, str) and Path(name).name == name and Path(name).suffix in {".csv", ".json"}
+        for name, text in tables.items()
+    )
+    if not fit:
+        raise InputError("The tables to save are not texts under plain file names.", code="option")
+    return dict(tables)
 
 
 def prepare_folder(folder: Path) -> None:

@@ -14,6 +14,7 @@ from OsteoScreenLib.worker.case_values import (
     masks_to_values,
     notes_to_values,
     radiograph_from_values,
+    saliency_from_values,
     saliency_to_values,
     spacing_to_values,
 )
@@ -21,7 +22,14 @@ from OsteoScreenLib.worker.held_case import HeldCase, NoCase, running_on
 from OsteoScreenLib.worker.intake import Clock, Intake
 from OsteoScreenLib.worker.models import Models
 from OsteoScreenLib.worker.protocol import Message
-from OsteoScreenLib.worker.requests import AnalysisOptions, ReadingOptions, analysis_request, options_from, path_in
+from OsteoScreenLib.worker.requests import (
+    AnalysisOptions,
+    ReadingOptions,
+    analysis_request,
+    options_from,
+    path_in,
+    tables_in,
+)
 from OsteoScreenLib.worker.server import Answer, Handler, Progress
 from OsteoScreenLib.worker.writing import write_results
 
@@ -144,7 +152,10 @@ class Table:
         return covering.sweep_table(self._held(request), request, progress)
 
     def explain(self, request: Message, progress: Progress) -> Answer:
-        """Body: `case`, `target`, `saliency` (a method's key). The heatmap for a class, and its `overlap` with the bones."""
+        """Body: `case`, `target`, `saliency` (a method's key). The heatmap for a class, and its `overlap` with the bones.
+
+        With `map` and the array `saliency`, a heatmap that was made before, that one is measured and none is made.
+        """
         from OsteoScreenLib.explain.analysis_json import overlap_table
         from OsteoScreenLib.explain.overlap import measure_overlap
         from OsteoScreenLib.explain.saliency_map import saliency_map
@@ -155,25 +166,32 @@ class Table:
         def within(share: float) -> None:
             progress("explain", share, "Computing the heatmap")
 
-        drawn = saliency_map(case.classifier, case.radiograph.pixels, options.target, options.saliency, within)
+        drawn = saliency_from_values(request.body.get("map"), request.arrays)
+        if drawn is None:
+            drawn = saliency_map(case.classifier, case.radiograph.pixels, options.target, options.saliency, within)
         saliency, arrays = saliency_to_values(drawn)
         overlap = [overlap_table(one) for one in measure_overlap(drawn, case.masks)]
         return Answer({"saliency": saliency, "overlap": overlap, **running_on(case.classifier)}, arrays)
 
     def save(self, request: Message, progress: Progress) -> Answer:
-        """Body: `case`, `out` and of `AnalysisOptions` cover, mode, fill, margin_px, seed, target, saliency. Writes the four result files."""
+        """Body: `case`, `out` and of `AnalysisOptions` cover, mode, fill, margin_px, seed, target, saliency; `tables`.
+
+        Writes the four result files, and beside them the texts of `tables` (file name → text).
+        """
         from OsteoScreenLib.explain.analyse import analyse
 
         case = self._held(request)
         out = path_in(request.body, "out")
         wanted = analysis_request(options_from(AnalysisOptions, request.body))
+        tables = tables_in(request.body)
 
         def within(share: float, words: str) -> None:
             progress("analyse", 0.75 * share, words[:1].upper() + words[1:])
 
         analysis = analyse(case.radiograph, case.masks, case.classifier, wanted, within)
         progress("write", 0.8, "Writing the results")
-        return Answer({"files": write_results(self._guard_writing, out, analysis, case.radiograph, case.masks, case.stages)})
+        files = write_results(self._guard_writing, out, analysis, case.radiograph, case.masks, case.stages, tables)
+        return Answer({"files": files})
 
     def _held(self, request: Message) -> HeldCase:
         token = _token(request)
