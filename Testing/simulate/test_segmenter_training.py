@@ -126,6 +126,22 @@ def test_training_learns_where_the_spine_is(work: Path) -> None:
     assert probability[spine][targets[spine] > 127].mean() > 3 * probability[spine][lung].mean()
 
 
+def test_half_precision_trains_to_about_the_same_weights(work: Path) -> None:
+    """bf16 has 8 bits of mantissa, so the two drift apart step by step; both learn, and the weights stay in single precision."""
+    store, found = store_of(work), {}
+    for precision in ("fp32", "bf16"):
+        torch.manual_seed(0)
+        network = build_network({"family": "shuffle-unet", "kwargs": {"outputs": len(STRUCTURES)}})
+        losses: list[float] = []
+        schedule = replace(SHORT, device="cpu", precision=precision)
+        checkpoint = work / f"{precision}.safetensors"
+        weights = train(network, store, schedule, 0, checkpoint, lambda _step, _steps, loss, kept=losses: kept.append(loss))
+        found[precision] = (losses, weights)
+    assert found["bf16"][0] != found["fp32"][0]
+    assert found["bf16"][0] == pytest.approx(found["fp32"][0], rel=0.05)
+    assert all(tensor.dtype != torch.bfloat16 for tensor in found["bf16"][1].values())
+
+
 def test_the_loss_is_small_only_for_the_truth() -> None:
     targets = torch.zeros(1, 2, 16, 16)
     targets[:, :, 4:12, 4:12] = 1

@@ -24,8 +24,10 @@ _USE = "Research use only: to outline bones on upright frontal chest radiographs
 
 def command_of(schedule: Schedule, seed: int) -> str:
     """The command that repeats the run (with the options' own numbers of views)."""
+    chosen = "" if schedule.precision == "auto" else f" --precision {schedule.precision}"
     return (
         f"osteoscreen train-embedded segmenter --thorax-ct DIR --skeleton ZIP --work DIR --steps {schedule.steps} --seed {seed}"
+        + chosen
     )
 
 
