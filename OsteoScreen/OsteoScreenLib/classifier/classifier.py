@@ -25,7 +25,7 @@ from OsteoScreenLib.classifier.network import load_network
 from OsteoScreenLib.classifier.prediction import CLASSES, Prediction, decide
 from OsteoScreenLib.classifier.preprocess import prepare
 from OsteoScreenLib.errors import OsteoScreenError
-from OsteoScreenLib.radiograph.radiograph import Note
+from OsteoScreenLib.radiograph.radiograph import Note, Severity
 
 if TYPE_CHECKING:
     import torch
@@ -164,7 +164,7 @@ class Classifier:
         self.precision = "fp32"
         self.network.to(self.device)
         release_memory()
-        self._note("out-of-memory", f"{where} ran out of memory, so the model went on with the processor, which is slower.")
+        self._note("out-of-memory", "warning", f"{where} ran out of memory, so the model went on with the processor, which is slower.")
 
     def _check_precision(self) -> None:
         import torch
@@ -183,6 +183,7 @@ class Classifier:
         else:
             self._note(
                 "precision",
+                "info",  # slower, and no less right
                 f"In {wanted} this model's probabilities differ from full precision by more than "
                 f"{100 * PRECISION_BOUND:g} percentage points, so full precision is used.",
             )
@@ -198,5 +199,5 @@ class Classifier:
         fine = random.random((rows, columns), dtype=np.float32)
         return [self.preprocess(np.ascontiguousarray(image)[None]) for image in (ramp, smooth, fine)]
 
-    def _note(self, code: str, text: str) -> None:
-        self.notes = (*self.notes, Note(code, "warning", text))
+    def _note(self, code: str, severity: Severity, text: str) -> None:
+        self.notes = (*self.notes, Note(code, severity, text))
