@@ -164,7 +164,9 @@ class Classifier:
         self.precision = "fp32"
         self.network.to(self.device)
         release_memory()
-        self._note("out-of-memory", "warning", f"{where} ran out of memory, so the model went on with the processor, which is slower.")
+        self._note(
+            "out-of-memory", "warning", f"{where} ran out of memory, so the model went on with the processor, which is slower."
+        )
 
     def _check_precision(self) -> None:
         import torch

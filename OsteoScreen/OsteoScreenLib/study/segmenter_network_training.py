@@ -57,7 +57,8 @@ def train(
 ) -> dict[str, torch.Tensor]:
     """Train in place and give the averaged weights; goes on from `checkpoint` (.safetensors) when that is there.
 
-    Step n always sees the same images for a seed, so an interrupted run ends as an uninterrupted one does.
+    Step n always sees the same images for a seed, so an interrupted run ends as an uninterrupted one does. A finished run is prolonged by
+    more steps in its schedule: the learning rate rises again to where the longer cosine has it, which `lengths_of` tells afterwards.
     progress : called with (step, steps, running loss).
     """
     device = choose_device(schedule.device)
@@ -65,7 +66,9 @@ def train(
     network.to(device).to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(network.parameters(), lr=schedule.rate, weight_decay=1e-2)
     averaged = {key: value.detach().clone() for key, value in network.state_dict().items()}
-    step, average_loss = _resume(checkpoint, network, optimiser, averaged), 0.0
+    (step, lengths), average_loss = _resume(checkpoint, network, optimiser, averaged), 0.0
+    if lengths[-1:] != [schedule.steps]:
+        lengths = [*lengths, schedule.steps]
     batches = _prefetched(store, schedule, seed, step)
     network.train()
     while True:
@@ -94,9 +97,9 @@ def train(
         if progress is not None:
             progress(step, schedule.steps, average_loss)
         if step % schedule.save_every == 0:
-            _save(checkpoint, network, optimiser, averaged, step)
+            _save(checkpoint, network, optimiser, averaged, step, lengths)
     batches.close()
-    _save(checkpoint, network, optimiser, averaged, step)
+    _save(checkpoint, network, optimiser, averaged, step, lengths)
     return {key: value.cpu() for key, value in averaged.items()}
 
 
@@ -137,8 +140,21 @@ def _prefetched(
         thread.join()
 
 
+def lengths_of(checkpoint: Path) -> list[int]:
+    """The `Schedule.steps` that a checkpoint was trained with, one after the other; more than one where a finished run was prolonged."""
+    from safetensors import safe_open
+
+    with safe_open(checkpoint, framework="pt") as stored:
+        return [int(steps) for steps in json.loads(stored.metadata()["progress"])["schedules"]]
+
+
 def _save(
-    path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, averaged: dict[str, torch.Tensor], step: int
+    path: Path,
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    averaged: dict[str, torch.Tensor],
+    step: int,
+    lengths: list[int],
 ) -> None:
     from safetensors.torch import save_file
 
@@ -147,15 +163,17 @@ def _save(
     for number, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
     tensors = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
-    facts = {"progress": json.dumps({"step": step})}
+    facts = {"progress": json.dumps({"step": step, "schedules": lengths})}
     write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata=facts))
 
 
-def _resume(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, averaged: dict[str, torch.Tensor]) -> int:
+def _resume(
+    path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, averaged: dict[str, torch.Tensor]
+) -> tuple[int, list[int]]:
     from safetensors import safe_open
 
     if not path.is_file():
-        return 0
+        return 0, []
     state: dict[int, dict[str, torch.Tensor]] = {}
     weights: dict[str, torch.Tensor] = {}
     with safe_open(path, framework="pt") as stored:
@@ -172,4 +190,4 @@ def _resume(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, av
     network.load_state_dict(weights)
     whole = optimiser.state_dict()
     optimiser.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
-    return int(facts["step"])
+    return int(facts["step"]), [int(steps) for steps in facts["schedules"]]
