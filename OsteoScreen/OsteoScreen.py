@@ -26,11 +26,11 @@ STUDY = (
 SAMPLES = {
     "simulated_chest_normal.dcm": (
         "OsteoScreen: simulated, normal bone",
-        "SHA256:5540a458b1409e4e824a2fe6d9e587b673490717bc5089c857372a0411ea4744",
+        "SHA256:4b98b4763809aab76825b795a167ef5161ca6e68f14c55b9622b0e7d879a34da",
     ),
     "simulated_chest_osteoporosis.dcm": (
         "OsteoScreen: simulated, osteoporosis",
-        "SHA256:a441e39a669abfbfb60e314cb214127c2a08d48eb7a99902abcdc1f91188ff18",
+        "SHA256:88b68ade2d65f3d6f4258a554655eed49d7feec043e4395a80cb93b3231ef362",
     ),
 }
 """File in Resources/SampleData → (name, checksum)."""

@@ -509,6 +509,27 @@ def bench_explanations(
         Console().print(found.as_tables())
 
 
+@bench.command("realism")
+def bench_realism(
+    real: Annotated[
+        Path, typer.Option(help="Folder of real frontal chest radiographs; files that are none are left out by name.")
+    ],
+    simulated: Annotated[Path, typer.Option(help="Folder of a cohort that 'osteoscreen simulate' made.")],
+    out: Annotated[Path, typer.Option(help="Folder for realism.png, simulated.jpg, and sheet.png with both side by side.")],
+    as_json: JsonOption = False,
+) -> None:
+    """How like real radiographs simulated ones are: grey values, spectrum, and a sheet to look at (needs the extra 'simulate')."""
+    from rich.console import Console
+
+    from OsteoScreenLib.benchmarks.realism import measure_realism
+
+    figures = measure_realism(real, simulated, out)
+    if as_json:
+        print(json.dumps(figures.as_json(), indent=2))
+    else:
+        Console().print(figures.as_table(), f"The plot and the sheet lie in {out}.", sep="\n")
+
+
 def _shared(
     device: Device, segmenter: SegmenterChoice, rotate: Rotation | None, flip: Flip | None, invert: bool | None
 ) -> dict[str, Any]:

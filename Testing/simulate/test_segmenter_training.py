@@ -18,7 +18,7 @@ from OsteoScreenLib.simulate.thorax import GROUPS, PATH_NAMES, STRUCTURES, View
 from OsteoScreenLib.study.segmenter_card import segmenter_card
 from OsteoScreenLib.study.segmenter_figures import keep_scores, kept_scores, scores_on
 from OsteoScreenLib.study.segmenter_images import MIRRORED, ViewStore, plain_example, training_example
-from OsteoScreenLib.study.segmenter_network_training import Schedule, loss_of, train
+from OsteoScreenLib.study.segmenter_network_training import Schedule, lengths_of, loss_of, train
 from OsteoScreenLib.study.train_segmenter import SegmenterOptions, train_segmenter
 from OsteoScreenLib.study.views import save_view, view_path
 
@@ -109,6 +109,16 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(work: Path) -> None:
         torch.testing.assert_close(resumed[key], value, rtol=1e-5, atol=1e-6)
 
 
+def test_a_finished_run_is_prolonged_and_says_so(work: Path) -> None:
+    store, checkpoint = store_of(work), work / "run.safetensors"
+    network = build_network({"family": "shuffle-unet", "kwargs": {"outputs": len(STRUCTURES)}})
+    steps: list[int] = []
+    for schedule in (SHORT, SHORT, replace(SHORT, steps=SHORT.steps + 2)):
+        train(network, store, schedule, 0, checkpoint, lambda step, _steps, _loss: steps.append(step))
+    assert steps == [*range(1, SHORT.steps + 3)]
+    assert lengths_of(checkpoint) == [SHORT.steps, SHORT.steps + 2]
+
+
 def test_training_learns_where_the_spine_is(work: Path) -> None:
     store = store_of(work)
     network = small_network(24)
@@ -124,6 +134,22 @@ def test_training_learns_where_the_spine_is(work: Path) -> None:
         probability = torch.sigmoid(network(torch.from_numpy(image)[None, None]))[0].numpy()
     spine, lung = STRUCTURES.index("T7"), targets[STRUCTURES.index("right lung")] > 127
     assert probability[spine][targets[spine] > 127].mean() > 3 * probability[spine][lung].mean()
+
+
+def test_half_precision_trains_to_about_the_same_weights(work: Path) -> None:
+    """bf16 has 8 bits of mantissa, so the two drift apart step by step; both learn, and the weights stay in single precision."""
+    store, found = store_of(work), {}
+    for precision in ("fp32", "bf16"):
+        torch.manual_seed(0)
+        network = build_network({"family": "shuffle-unet", "kwargs": {"outputs": len(STRUCTURES)}})
+        losses: list[float] = []
+        schedule = replace(SHORT, device="cpu", precision=precision)
+        checkpoint = work / f"{precision}.safetensors"
+        weights = train(network, store, schedule, 0, checkpoint, lambda _step, _steps, loss, kept=losses: kept.append(loss))
+        found[precision] = (losses, weights)
+    assert found["bf16"][0] != found["fp32"][0]
+    assert found["bf16"][0] == pytest.approx(found["fp32"][0], rel=0.05)
+    assert all(tensor.dtype != torch.bfloat16 for tensor in found["bf16"][1].values())
 
 
 def test_the_loss_is_small_only_for_the_truth() -> None:
@@ -191,6 +217,7 @@ def test_a_run_without_a_source_keeps_its_figures_for_the_card(work: Path, tmp_p
     (kept,) = kept_scores(tmp_path)
     assert (kept.source, kept.steps, kept.training_views, kept.views) == ("skeleton", 7, 5, 2)
     assert kept.groups == scores.by_group()
-    card = segmenter_card(SHORT, 0, 3, scores, (kept,))
+    card = segmenter_card(SHORT, 0, 3, scores, [6], (kept,))
     assert "without skeleton" in card and "masks with left and right exchanged | 0 of 4" in card
-    assert "Not measured" in segmenter_card(SHORT, 0, 3, scores)
+    prolonged = segmenter_card(SHORT, 0, 3, scores, [6, 9])
+    assert "Not measured" in prolonged and "--steps 6 --seed 0 && " in prolonged and "--steps 9 --seed 0`" in prolonged

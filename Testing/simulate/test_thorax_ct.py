@@ -134,7 +134,7 @@ def test_arrays_give_what_files_give(tmp_path: Path) -> None:
 
 def write_dicom_series(scan: np.ndarray, folder: Path) -> None:
     """A CT as scanners store it: a file a slice, names in no order, stored values 1024 above Hounsfield units."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     series, study = generate_uid(), generate_uid()
     for place, slice_number in enumerate(np.random.default_rng(0).permutation(len(scan))):
         slice_ = Dataset()
@@ -150,7 +150,7 @@ def write_dicom_series(scan: np.ndarray, folder: Path) -> None:
         slice_.BitsAllocated, slice_.BitsStored, slice_.HighBit, slice_.PixelRepresentation = 16, 12, 11, 0
         slice_.RescaleIntercept, slice_.RescaleSlope, slice_.RescaleType = -1024, 1, "HU"
         slice_.PixelData = (scan[slice_number] + 1024).astype("<u2").tobytes()
-        slice_.save_as(folder / f"{place:04d}.dcm", enforce_file_format=True)
+        slice_.save_as(folder / f"{series[-8:]}-{place:04d}.dcm", enforce_file_format=True)
 
 
 @pytest.mark.parametrize("ending", [".nii.gz", ".nii", ".mha", ""])
@@ -165,6 +165,8 @@ def test_nifti_metaimage_and_a_folder_of_dicom_give_what_nrrd_gives(tmp_path: Pa
         sitk.WriteImage(second, str(tmp_path / "other" / f"x_labels{ending}"))
     else:
         write_dicom_series(scan, other)
+        for _ in range(4):
+            write_dicom_series(scan[:9, ::2], other)  # scouts and the like come in the same folder
         sitk.WriteImage(second, str(tmp_path / "other" / "x_labels.nrrd"))
     (tmp_path / "other" / "x_labels.json").write_text(json.dumps(numbers))
     (tmp_path / "bones.zip").touch()

@@ -31,7 +31,7 @@ from OsteoScreenLib.classifier.preparer import Preparer
 from OsteoScreenLib.classifier.preprocess import prepare
 from OsteoScreenLib.classifier.tokens import PatchGrid, leaving_out, patch_grid
 from OsteoScreenLib.errors import OsteoScreenError
-from OsteoScreenLib.radiograph.radiograph import Note
+from OsteoScreenLib.radiograph.radiograph import Note, Severity
 
 if TYPE_CHECKING:
     import torch
@@ -200,7 +200,9 @@ class Classifier:
         self.precision = "fp32"
         placed_on(self.network, self.device)
         release_memory()
-        self._note("out-of-memory", f"{where} ran out of memory, so the model went on with the processor, which is slower.")
+        self._note(
+            "out-of-memory", "warning", f"{where} ran out of memory, so the model went on with the processor, which is slower."
+        )
 
     def _check_precision(self) -> None:
         import torch
@@ -219,6 +221,7 @@ class Classifier:
         else:
             self._note(
                 "precision",
+                "info",  # slower, and no less right
                 f"In {wanted} this model's probabilities differ from full precision by more than "
                 f"{100 * PRECISION_BOUND:g} percentage points, so full precision is used.",
             )
@@ -234,5 +237,5 @@ class Classifier:
         fine = random.random((rows, columns), dtype=np.float32)
         return [self.preprocess(np.ascontiguousarray(image)[None]) for image in (ramp, smooth, fine)]
 
-    def _note(self, code: str, text: str) -> None:
-        self.notes = (*self.notes, Note(code, "warning", text))
+    def _note(self, code: str, severity: Severity, text: str) -> None:
+        self.notes = (*self.notes, Note(code, severity, text))

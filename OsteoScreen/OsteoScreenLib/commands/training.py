@@ -52,13 +52,17 @@ def segmenter(
     seed: Seed = 0,
     steps: int | None = None,
     leave_out: LeaveOut = "",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps; auto takes a GPU where there is one.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto, fp32, bf16 or fp16; auto takes bf16 where the hardware has it.")
+    ] = "auto",
     seen: Annotated[Path | None, typer.Option(help="Markdown on what a person saw on real radiographs, for the card.")] = None,
 ) -> None:
     """The chest segmenter."""
     from OsteoScreenLib.study.segmenter_network_training import Schedule
     from OsteoScreenLib.study.train_segmenter import SegmenterOptions, train_segmenter
 
-    schedule = Schedule(steps=steps) if steps else Schedule()
+    schedule = Schedule(steps=steps or Schedule.steps, device=device, precision=precision)
     # Runs for the figures alone take fewer chests.
     views, held_out = (120, 24) if leave_out else (SegmenterOptions.views, SegmenterOptions.held_out)
     options = SegmenterOptions(

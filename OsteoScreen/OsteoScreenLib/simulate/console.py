@@ -36,11 +36,11 @@ def random_console(rng: np.random.Generator) -> Console:
     """As consoles differ between makers and rooms."""
     processed = bool(rng.random() < 0.6)
     return Console(
-        lung=float(rng.uniform(0.42, 0.6)),
-        dense=float(rng.uniform(0.84, 0.94)),
+        lung=float(rng.uniform(0.46, 0.6)),
+        dense=float(rng.uniform(0.86, 0.94)),
         curved=bool(rng.random() < 0.65),
-        kept=float(rng.uniform(0.65, 1.0)) if processed else 1.0,
-        detail=float(rng.uniform(1.0, 1.2)) if processed else 1.0,
+        kept=float(rng.uniform(0.75, 1.0)) if processed else 1.0,
+        detail=float(rng.uniform(1.0, 1.12)) if processed else 1.0,
         coarse=float(rng.uniform(0.02, 0.1)),
     )
 

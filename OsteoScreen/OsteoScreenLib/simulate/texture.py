@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-_VESSEL_MM = (4.0, 12.0)  # of blood along a ray where a drawn tree is thickest
-_CLOUDS = 0.16  # relative change of the lungs' filling, peak to peak
+_VESSEL_MM = (3.0, 10.0)  # of blood along a ray where a drawn tree is thickest
+_CLOUDS = 0.13  # relative change of the lungs' filling, peak to peak
 
 
 def with_lung_texture(paths_mm: Mapping[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -65,14 +65,22 @@ class Scan:
 
 
 def read_scan(path: Path) -> Scan:
-    """Read a CT from NRRD, NIfTI, MetaImage, or a folder of DICOM slices. Raises `InputError` (ct-missing, ct-unreadable)."""
+    """Read a CT from NRRD, NIfTI, MetaImage, or a folder of DICOM slices, of which the longest series is taken.
+
+    Raises `InputError` (ct-missing, ct-unreadable).
+    """
     import SimpleITK as sitk
 
     if not path.exists():
         raise InputError(f"There is no CT {path}; give a file or a folder of DICOM slices.", code="ct-missing")
     try:
         if path.is_dir():
-            names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(path))
+            reader = sitk.ImageSeriesReader
+            names = max(
+                (reader.GetGDCMSeriesFileNames(str(path), one) for one in reader.GetGDCMSeriesIDs(str(path))),
+                key=len,
+                default=(),
+            )
             if len(names) < 8:
                 raise InputError(f"{path.name} holds no CT series; give the folder of one series.", code="ct-unreadable")
             image = sitk.ReadImage(names)

@@ -140,19 +140,28 @@ Mean over the {len(runs)} anatomies {values.mean():.3f}, 95 % interval drawing a
 
 
 def _on_leaks(leaks: tuple[Measured, ...]) -> str:
-    covered = {leak.name: leak.osteoporosis for leak in leaks}.get("all bones covered")
+    """What the table says, for both questions that the classifier answers."""
+    told = [
+        _on_leak(leaks, name, words) for name, words in (("osteoporosis", "osteoporosis"), ("low_bone_mass", "low bone mass"))
+    ]
+    return "\n".join(sentence for sentence in told if sentence)
+
+
+def _on_leak(leaks: tuple[Measured, ...], question: str, words: str) -> str:
+    aucs = {leak.name: getattr(leak, question) for leak in leaks}
+    covered = aucs.get("all bones covered")
     if covered is None:
         return ""
     if not covered.excludes_chance:
-        return "With every bone covered the interval holds 0.5: no leak was found."
-    rest = [leak for leak in leaks[2:] if not leak.osteoporosis.excludes_chance]
+        return f"For {words}, with every bone covered, the interval holds 0.5: no leak was found."
+    rest = [leak.name for leak in leaks[2:] if not aucs[leak.name].excludes_chance]
     stopped = (
-        f"It is gone with: {'; '.join(leak.name for leak in rest)}."
+        f"It is gone with: {'; '.join(rest)}."
         if rest
         else "None of the changes in the table stops it altogether, so it has several ways or another one."
     )
     way = "better" if covered.value > 0.5 else "worse"
     return (
-        f"With every bone covered it ranks slightly {way} than chance: something besides the covered pixels tells the density. "
+        f"For {words}, with every bone covered, it ranks slightly {way} than chance: something besides the covered pixels tells the density. "
         f"{stopped} Vertebrae outside the vocabulary (C3-C6, L3-L5) are never covered, and thin with the others."
     )

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from OsteoScreenLib.bones.gate import Gate, apply_gate, require_frontal_chest
 from OsteoScreenLib.files import write_atomically, write_bytes
+from OsteoScreenLib.radiograph.read import read_radiograph
 
 SIDE = 512  # pixels of the longer side that every picture is brought to
 DECILES = (10, 20, 30, 40, 50, 60, 70, 80, 90)
@@ -127,7 +129,7 @@ def plot_looks(comparison: Comparison, path: Path) -> Path:
 
 
 def contact_sheet(simulated: Sequence[np.ndarray], real: Sequence[np.ndarray], path: Path, side: int = 300) -> Path:
-    """Simulated radiographs in four columns, each numbered, and real ones, repeated as needed, in two columns beside them."""
+    """Simulated radiographs in four columns, each numbered, and real ones, repeated as needed, in two columns beside them. path : .png or .jpg."""
     import cv2
 
     rows = -(-len(simulated) // 4)
@@ -143,7 +145,7 @@ def contact_sheet(simulated: Sequence[np.ndarray], real: Sequence[np.ndarray], p
         row, column = divmod(number, 2)
         left = (4 + column) * side + 8
         sheet[row * side : (row + 1) * side, left : left + side] = _cell(real[number % len(real)], side)
-    done, encoded = cv2.imencode(path.suffix, sheet, [cv2.IMWRITE_JPEG_QUALITY, 82])
+    done, encoded = cv2.imencode(path.suffix, sheet, [cv2.IMWRITE_JPEG_QUALITY, 85] if path.suffix == ".jpg" else [])
     assert done
     return write_bytes(path, encoded.tobytes())
 
@@ -159,3 +161,14 @@ def _cell(pixels: np.ndarray, side: int) -> np.ndarray:
     top, left = (side - size[1]) // 2, (side - size[0]) // 2
     cell[top : top + size[1], left : left + size[0]] = small
     return cell
+
+
+def upright_pixels(path: Path, gate: Gate) -> np.ndarray:
+    """A file's pixels as the gate lays them: upright, bone bright, float32 (rows, columns).
+
+    Raises `InputError` for what cannot be read or is no frontal chest radiograph.
+    """
+    radiograph = read_radiograph(path)
+    report = gate.inspect(radiograph)
+    require_frontal_chest(radiograph, report)
+    return apply_gate(radiograph, report).pixels

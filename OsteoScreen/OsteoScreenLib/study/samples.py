@@ -40,8 +40,8 @@ class Sample:
 
 
 SAMPLES = (
-    Sample("simulated_chest_normal", 6, 0.5, "SIMULATED chest PA, normal bone density"),
-    Sample("simulated_chest_osteoporosis", 15, -3.6, "SIMULATED chest PA, osteoporotic bone density"),
+    Sample("simulated_chest_normal", 10, 0.5, "SIMULATED chest PA, normal bone density"),
+    Sample("simulated_chest_osteoporosis", 9, -3.6, "SIMULATED chest PA, osteoporotic bone density"),
 )
 ATTRIBUTION = (
     "Simulated, no patient. Bones: BodyParts3D, (c) The Database Center for Life Science, CC BY-SA 2.1 Japan. "
@@ -144,9 +144,9 @@ def write_samples(
 ) -> list[Path]:
     """Make both samples and their attribution in `folder`. The same arguments give the same files. cache : of anatomies."""
     folder.mkdir(parents=True, exist_ok=True)
-    skeleton_first = load_anatomies(sources_in(skeleton, thorax_ct), cache)[0]
-    # What ships is made of the skeleton and the first labelled CT alone, whose licences are named beside it.
-    anatomy = replace(skeleton_first, others=skeleton_first.others[:1])
+    scanned = load_anatomies(sources_in(skeleton, thorax_ct), cache)[1]
+    # What ships is made of the first labelled CT and the skeleton alone, whose licences are named beside it.
+    anatomy = replace(scanned, others=scanned.others[:1])
     written = []
     for sample in SAMPLES:
         pixels, geometry = sample_pixels(anatomy, sample, seed, size)

@@ -22,11 +22,14 @@ _LICENCE = "Apache-2.0 for the weights; CT: CC BY 3.0 (LIDC-IDRI) and CC BY 4.0 
 _USE = "Research use only: to outline bones on upright frontal chest radiographs. Not for diagnosis, measurement or planning."
 
 
-def command_of(schedule: Schedule, seed: int) -> str:
-    """The command that repeats the run (with the options' own numbers of views)."""
-    return (
-        f"osteoscreen train-embedded segmenter --thorax-ct DIR --skeleton ZIP --work DIR --steps {schedule.steps} --seed {seed}"
-    )
+def command_of(schedule: Schedule, seed: int, lengths: list[int]) -> str:
+    """The command that repeats the run (with the options' own numbers of views). lengths : see `lengths_of`."""
+    chosen = "" if schedule.precision == "auto" else f" --precision {schedule.precision}"
+    commands = [
+        f"osteoscreen train-embedded segmenter --thorax-ct DIR --skeleton ZIP --work DIR --steps {steps} --seed {seed}{chosen}"
+        for steps in lengths or [schedule.steps]
+    ]
+    return " && ".join(commands)
 
 
 def segmenter_manifest(
@@ -37,6 +40,7 @@ def segmenter_manifest(
     views: int,
     held_out: int,
     dice: Mapping[str, float],
+    lengths: list[int],
 ) -> dict[str, Any]:
     """The manifest of the bundle, without the keys that `write_bundle` fills in."""
     return {
@@ -54,7 +58,7 @@ def segmenter_manifest(
         "plausibility": asdict(Plausibility()),
         "trust": trust_manifest(),
         "training": {
-            "command": command_of(schedule, seed),
+            "command": command_of(schedule, seed, lengths),
             "seed": seed,
             "steps": schedule.steps,
             "simulated": True,
@@ -67,7 +71,13 @@ def segmenter_manifest(
 
 
 def segmenter_card(
-    schedule: Schedule, seed: int, views: int, scores: ViewScores, left_out: tuple[SegmenterLeftOut, ...] = (), seen: str = ""
+    schedule: Schedule,
+    seed: int,
+    views: int,
+    scores: ViewScores,
+    lengths: list[int],
+    left_out: tuple[SegmenterLeftOut, ...] = (),
+    seen: str = "",
 ) -> str:
     """The card, Markdown. scores : on views of all sources. left_out : of runs without one source. seen : what a person saw on real radiographs."""
     dice = scores.by_structure()
@@ -92,7 +102,7 @@ def segmenter_card(
             "",
             "## How it was made",
             "",
-            f"`{command_of(schedule, seed)}`",
+            f"`{command_of(schedule, seed, lengths)}`",
             "",
             f"Seed {seed}, {schedule.steps} optimiser steps of {schedule.batch} images, {views} projected chests, each shown with fresh random bone",
             "density, vessels, opacities, scatter, grey scale, crop, devices and labels, three in ten as in a mirror. The bodies come from one drawn",

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from OsteoScreenLib.classifier.devices import choose_device, choose_precision, running
 from OsteoScreenLib.files import write_atomically
 from OsteoScreenLib.study.segmenter_images import ViewStore, training_example
 
@@ -22,6 +23,8 @@ class Schedule:
     """How long and how fast.
 
     steps : optimiser steps. batch : images a step. rate : peak learning rate. grid : input side. average : decay of the averaged weights.
+    device, precision : as for the classifier (`choose_device`, `choose_precision`); "auto" takes a CUDA GPU where there is one, and
+    bf16 where the hardware computes faster in it. Weights, loss and optimiser stay in single precision.
     """
 
     steps: int = 2800
@@ -30,6 +33,8 @@ class Schedule:
     grid: int = 224
     average: float = 0.995
     save_every: int = 100
+    device: str = "auto"
+    precision: str = "auto"
 
 
 def loss_of(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -52,23 +57,30 @@ def train(
 ) -> dict[str, torch.Tensor]:
     """Train in place and give the averaged weights; goes on from `checkpoint` (.safetensors) when that is there.
 
-    Step n always sees the same images for a seed, so an interrupted run ends as an uninterrupted one does.
+    Step n always sees the same images for a seed, so an interrupted run ends as an uninterrupted one does. A finished run is prolonged by
+    more steps in its schedule: the learning rate rises again to where the longer cosine has it, which `lengths_of` tells afterwards.
     progress : called with (step, steps, running loss).
     """
-    network.to(memory_format=torch.channels_last)
+    device = choose_device(schedule.device)
+    precision = choose_precision(device, schedule.precision)
+    network.to(device).to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(network.parameters(), lr=schedule.rate, weight_decay=1e-2)
     averaged = {key: value.detach().clone() for key, value in network.state_dict().items()}
-    step, running = _resume(checkpoint, network, optimiser, averaged), 0.0
+    (step, lengths), average_loss = _resume(checkpoint, network, optimiser, averaged), 0.0
+    if lengths[-1:] != [schedule.steps]:
+        lengths = [*lengths, schedule.steps]
     batches = _prefetched(store, schedule, seed, step)
     network.train()
     while True:
         share = step / schedule.steps
         if share >= 1:
             break
-        images, targets = next(batches)
+        images, targets = (tensor.to(device, non_blocking=True) for tensor in next(batches))
         for group in optimiser.param_groups:
             group["lr"] = schedule.rate * min(1.0, (step + 1) / 60) * (0.5 + 0.5 * np.cos(np.pi * share)) + 1e-6
-        loss = loss_of(network(images), targets)
+        with running(device, precision):
+            logits = network(images)
+        loss = loss_of(logits.float(), targets)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -81,14 +93,14 @@ def train(
                     averaged[key].lerp_(value, 1 - decay)
                 else:
                     averaged[key].copy_(value)
-        running = loss.item() if running == 0 else 0.98 * running + 0.02 * loss.item()
+        average_loss = loss.item() if average_loss == 0 else 0.98 * average_loss + 0.02 * loss.item()
         if progress is not None:
-            progress(step, schedule.steps, running)
+            progress(step, schedule.steps, average_loss)
         if step % schedule.save_every == 0:
-            _save(checkpoint, network, optimiser, averaged, step)
+            _save(checkpoint, network, optimiser, averaged, step, lengths)
     batches.close()
-    _save(checkpoint, network, optimiser, averaged, step)
-    return averaged
+    _save(checkpoint, network, optimiser, averaged, step, lengths)
+    return {key: value.cpu() for key, value in averaged.items()}
 
 
 def _prefetched(
@@ -128,8 +140,21 @@ def _prefetched(
         thread.join()
 
 
+def lengths_of(checkpoint: Path) -> list[int]:
+    """The `Schedule.steps` that a checkpoint was trained with, one after the other; more than one where a finished run was prolonged."""
+    from safetensors import safe_open
+
+    with safe_open(checkpoint, framework="pt") as stored:
+        return [int(steps) for steps in json.loads(stored.metadata()["progress"])["schedules"]]
+
+
 def _save(
-    path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, averaged: dict[str, torch.Tensor], step: int
+    path: Path,
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    averaged: dict[str, torch.Tensor],
+    step: int,
+    lengths: list[int],
 ) -> None:
     from safetensors.torch import save_file
 
@@ -137,16 +162,18 @@ def _save(
     tensors |= {f"averaged.{key}": value for key, value in averaged.items()}
     for number, state in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser.{number}.{key}": torch.as_tensor(value) for key, value in state.items()}
-    tensors = {key: value.detach().contiguous().clone() for key, value in tensors.items()}
-    facts = {"progress": json.dumps({"step": step})}
+    tensors = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
+    facts = {"progress": json.dumps({"step": step, "schedules": lengths})}
     write_atomically(path, lambda temporary: save_file(tensors, temporary, metadata=facts))
 
 
-def _resume(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, averaged: dict[str, torch.Tensor]) -> int:
+def _resume(
+    path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, averaged: dict[str, torch.Tensor]
+) -> tuple[int, list[int]]:
     from safetensors import safe_open
 
     if not path.is_file():
-        return 0
+        return 0, []
     state: dict[int, dict[str, torch.Tensor]] = {}
     weights: dict[str, torch.Tensor] = {}
     with safe_open(path, framework="pt") as stored:
@@ -163,4 +190,4 @@ def _resume(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, av
     network.load_state_dict(weights)
     whole = optimiser.state_dict()
     optimiser.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
-    return int(facts["step"])
+    return int(facts["step"]), [int(steps) for steps in facts["schedules"]]

@@ -12,7 +12,7 @@ from OsteoScreenLib.simulate.thorax import STRUCTURES
 from OsteoScreenLib.study.segmenter_card import segmenter_card, segmenter_manifest
 from OsteoScreenLib.study.segmenter_figures import keep_scores, kept_scores, scores_on
 from OsteoScreenLib.study.segmenter_images import ViewStore
-from OsteoScreenLib.study.segmenter_network_training import Schedule, train
+from OsteoScreenLib.study.segmenter_network_training import Schedule, lengths_of, train
 from OsteoScreenLib.study.views import render_views
 
 if TYPE_CHECKING:
@@ -68,15 +68,20 @@ def train_segmenter(options: SegmenterOptions, progress: Progress | None = None)
     training, held_out = _rendered(options, lambda done, total: tell("render", done, total))
     architecture = {"family": "shuffle-unet", "kwargs": {"outputs": len(STRUCTURES)}}
     network = build_network(architecture)
+    checkpoint = options.work / f"segmenter{_without(options)}.safetensors"
     averaged = train(
-        network, ViewStore(training), options.schedule, options.seed, options.work / f"segmenter{_without(options)}.safetensors",
+        network, ViewStore(training), options.schedule, options.seed, checkpoint,
         lambda step, total, loss: tell("train", step, total, loss),
     )  # fmt: skip
-    return segmenter_bundle(options, architecture, averaged, held_out)
+    return segmenter_bundle(options, architecture, averaged, held_out, lengths_of(checkpoint))
 
 
 def segmenter_bundle(
-    options: SegmenterOptions, architecture: dict[str, Any], weights: Mapping[str, torch.Tensor], held_out: list[Path]
+    options: SegmenterOptions,
+    architecture: dict[str, Any],
+    weights: Mapping[str, torch.Tensor],
+    held_out: list[Path],
+    lengths: list[int],
 ) -> Bundle:
     """Measure trained weights, in the half precision in which they are stored, and write the bundle with its card.
 
@@ -92,9 +97,9 @@ def segmenter_bundle(
         keep_scores(options.work, options.leave_out, options.schedule.steps, options.views, scores)
     seen = options.seen.read_text(encoding="utf-8") if options.seen is not None else ""
     manifest = segmenter_manifest(
-        architecture, STRUCTURES, options.schedule, options.seed, options.views, len(held_out), scores.by_structure()
+        architecture, STRUCTURES, options.schedule, options.seed, options.views, len(held_out), scores.by_structure(), lengths
     )
-    card = segmenter_card(options.schedule, options.seed, options.views, scores, kept_scores(options.work), seen)
+    card = segmenter_card(options.schedule, options.seed, options.views, scores, lengths, kept_scores(options.work), seen)
     return write_bundle(options.out or options.work / "chest-segmenter", manifest, stored, card)
 
 
