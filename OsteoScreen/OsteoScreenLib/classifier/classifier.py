@@ -57,6 +57,7 @@ class Classifier:
         self.network = network
         self.device = device
         self.precision: Precision = precision
+        self._wanted: Precision = precision
         self.notes: tuple[Note, ...] = ()
         self._domain_check = DomainCheck.from_bundle(model.bundle)
         self._prepared = Preparer(model.preprocessing)
@@ -84,7 +85,9 @@ class Classifier:
         classifier = cls(model, network, chosen, choose_precision(chosen, precision))
         classifier.with_cpu_fallback(lambda: placed_on(classifier.network, classifier.device))
         if classifier.precision != "fp32":
-            classifier._check_precision()
+            classifier._check_precision(classifier._reference_inputs())
+        # A network that fails on any of those is not asked in half precision again.
+        classifier._wanted = classifier.precision
         return classifier
 
     def preprocess(self, pixels: np.ndarray) -> torch.Tensor:
@@ -197,17 +200,29 @@ class Classifier:
 
         where = {"cuda": "The GPU", "mps": "The Apple GPU"}.get(self.device.type, "The device")
         self.device = torch.device("cpu")
-        self.precision = "fp32"
+        self.precision = self._wanted = "fp32"
         placed_on(self.network, self.device)
         release_memory()
         self._note(
             "out-of-memory", "warning", f"{where} ran out of memory, so the model went on with the processor, which is slower."
         )
 
-    def _check_precision(self) -> None:
+    def settle_precision(self, images: Iterable[np.ndarray]) -> None:
+        """Choose the precision for one case: the one that was asked for, or full precision with a note where the two give one of
+        these radiographs (rows, columns) probabilities that differ by more than `PRECISION_BOUND`.
+
+        Every number of a case is then made in one precision. Call it before the first, with the untouched radiograph and with one
+        that has every bone covered: what lies between them differs less.
+        """
+        if self._wanted == "fp32":
+            return
+        self.notes = tuple(note for note in self.notes if note.code != "precision")
+        self.precision = self._wanted
+        self._check_precision([self.preprocess(image[None]) for image in images])
+
+    def _check_precision(self, inputs: list[torch.Tensor]) -> None:
         import torch
 
-        inputs = self._reference_inputs()
         half = self.with_cpu_fallback(lambda: self._logits(inputs))
         wanted = self.precision
         if wanted == "fp32":

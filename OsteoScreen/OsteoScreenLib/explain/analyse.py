@@ -81,8 +81,9 @@ def analyse(
     started = datetime.now(UTC).isoformat(timespec="seconds")
     seconds: dict[str, float] = {}
 
-    place = (classifier.device.type, classifier.precision)
     report(0.0, "predicting")
+    settle(classifier, radiograph, masks)
+    place = (classifier.device.type, classifier.precision)
     with _timed(seconds, "prediction"):
         untouched = next(iter(classifier.predict_stream([radiograph.pixels])))
         domain = classifier.domain(radiograph.pixels)
@@ -158,6 +159,14 @@ def _statements(domain: Domain | None, simulated: bool) -> tuple[str, ...]:
     """What must be read before the answer, the image's own first."""
     doubt = (domain.sentence,) if domain is not None and domain.level != "in" else ()
     return (*doubt, RESEARCH_USE_ONLY, *((SIMULATED_TRAINING,) if simulated else ()))
+
+
+def settle(classifier: Classifier, radiograph: Radiograph, masks: BoneMasks | None) -> None:
+    """Choose the precision in which everything about this radiograph is computed: by its answer untouched, and with every bone covered."""
+    images = [radiograph.pixels]
+    if masks is not None and masks.names:
+        images.append(Coverer(radiograph.pixels, masks).cover(masks.names))
+    classifier.settle_precision(images)
 
 
 def make_coverer(radiograph: Radiograph, masks: BoneMasks, request: AnalysisRequest) -> Coverer:

@@ -17,7 +17,7 @@ from OsteoScreenLib.bones.segnrrd import read_seg_nrrd
 from OsteoScreenLib.bones.vocabulary import Site
 from OsteoScreenLib.classifier.classifier import Classifier
 from OsteoScreenLib.errors import InputError, OsteoScreenError
-from OsteoScreenLib.explain.analyse import make_coverer
+from OsteoScreenLib.explain.analyse import make_coverer, settle
 from OsteoScreenLib.explain.analysis import AnalysisRequest
 from OsteoScreenLib.explain.analysis_json import overlap_table
 from OsteoScreenLib.explain.fills import Fill
@@ -98,6 +98,7 @@ def measure_image(radiograph: Radiograph, masks: BoneMasks, classifier: Classifi
     Raises `InputError` for options that do not suit the image, `OsteoScreenError` when the model's answer is not finite or the
     device gave out on the way: numbers of two devices are not put side by side.
     """
+    settle(classifier, radiograph, masks)
     place = (classifier.device.type, classifier.precision)
     request = AnalysisRequest(
         target=options.target,

@@ -110,6 +110,8 @@ class Table:
 
         Where the device is not there any more, the best one that is takes its place; the answer says which.
         """
+        from OsteoScreenLib.explain.analyse import settle
+
         token = _token(request)
         options = options_from(AnalysisOptions, request.body)
         pixels, layers = (request.arrays.get(name) for name in ("pixels", "layers"))
@@ -133,6 +135,7 @@ class Table:
         own = {"empty-heatmap", "masks-implausible", "input-in", "input-borderline", "input-out", "input-unchecked"}
         kept = (note for note in radiograph.notes if note not in classifier.notes and note.code not in own)
         radiograph = replace(radiograph, notes=tuple(kept))
+        settle(classifier, radiograph, masks)
         untouched = next(iter(classifier.predict_stream([radiograph.pixels])))
         self._case = HeldCase(token, radiograph, masks, classifier)
         body = {
