@@ -118,7 +118,7 @@ class Run:
     def sight(self, bones: tuple[str, ...], covered: bool) -> float:
         """Cover or show bones whose number is known; seconds until the frame with what the model sees is on the screen."""
         if covered:
-            self.presenter.reset()
+            self.presenter.all_shown()  # and all else as it was, so that the picture is known too
             self.rest(BETWEEN_SECONDS)
         frames, began = self.window.slice_widget.frames, time.perf_counter()
         self.presenter.set_covered(bones, covered)
