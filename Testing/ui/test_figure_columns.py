@@ -146,7 +146,7 @@ def test_the_legend_says_how_far_the_comparison_has_come(tree: BoneTree) -> None
     tree.show_columns(frozenset({"percentile"}))
     waiting = rows("computing")
     tree.show_rows(waiting)
-    assert f"Compared with controls: 0 of {len(waiting)} rows" in tree._legend.text()
+    assert f"Controls: 0 of {len(waiting)} rows" in tree._legend.text()
     some = {**waiting, "T6": replace(waiting["T6"], removed_chance=chance(4))}
     tree.show_rows(some)
     assert f"1 of {len(waiting)} rows" in tree._legend.text()

@@ -198,13 +198,13 @@ class BoneTree:
             self._legend.setToolTip("")
             return
         scale, target = self._figures.scale.points, self._toggles.target
-        old = "<br>* Of the masks before they were changed." if _any_stale(self._rows) else ""
+        old = "* Of the masks before they were changed." if _any_stale(self._rows) else ""
         compared = self._progress() if "percentile" in self._figures.shown else ""
-        signs = legend(self._quality.values())
-        marks = f"<br>{signs}" if signs else ""
+        # One second line for all of them: a third would not fit under the tree in a narrow dock.
+        more = " ".join(words for words in (compared, old, legend(self._quality.values())) if words)
         self._legend.setText(
             f"<small>Bars to ±{scale:g} points. <span style='color:{SUPPORTS}'>▶</span> supports {target}, "
-            f"<span style='color:{OPPOSES}'>◀</span> speaks against it.{compared}{old}{marks}</small>"
+            f"<span style='color:{OPPOSES}'>◀</span> speaks against it.{'<br>' if more else ''}{more}</small>"
         )
         self._legend.setToolTip(meaning(self._toggles))
 
@@ -212,7 +212,7 @@ class BoneTree:
         """How far the comparison with controls has come, while it goes on."""
         cells = [row.chance(self._toggles.mode) for row in self._rows.values()]
         waiting = sum(cell.state == "computing" for cell in cells)
-        return f"<br>Compared with controls: {len(cells) - waiting} of {len(cells)} rows." if waiting else ""
+        return f"Controls: {len(cells) - waiting} of {len(cells)} rows." if waiting else ""
 
     # What the reader does
 
