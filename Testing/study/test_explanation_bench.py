@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch")
 from builders import make_classifier  # noqa: E402
 from study.block_chests import block_bodies  # noqa: E402
 
+from OsteoScreenLib import cli  # noqa: E402
 from OsteoScreenLib.benchmarks.explanations import measure_explanations  # noqa: E402
 from OsteoScreenLib.classifier.preprocess import PreprocessSpec  # noqa: E402
 from OsteoScreenLib.errors import InputError  # noqa: E402
@@ -365,3 +366,14 @@ def test_wrong_options_are_one_sentence(tmp_path: Path, changes: dict[str, Any],
     with pytest.raises(InputError, match=words) as caught:
         measure_explanations(NOWHERE, NOWHERE, tmp_path, **(given | changes))  # type: ignore[arg-type]
     assert caught.value.code == "option" and "\n" not in str(caught.value)
+
+
+def test_the_command_line_runs_it_and_says_what_is_wrong(
+    tmp_path: Path, blocks: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["bench", "explanations", "--skeleton", "s", "--thorax-ct", "c", "--work", str(tmp_path), "--bodies", "3,2"]
+    assert cli.main([*given, "--truths", "Spine", "--networks", "resnet", "--draws", "100", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["networks"][0]["truth"] == "Spine" and Path(told["files"]["markdown"]).is_file()
+    assert cli.main([*given, "--truths", "Skull"]) == 2
+    assert "is no truth" in capsys.readouterr().err

@@ -83,7 +83,8 @@ def perfect_map(like: SaliencyMap, masks: BoneMasks, truth: Truth) -> SaliencyMa
     rows, columns = like.grid.shape
     across = (matrix[0, 0] * np.arange(columns) + matrix[0, 2]).astype(np.float32)
     down = (matrix[1, 1] * np.arange(rows) + matrix[1, 2]).astype(np.float32)
-    grid = cv2.remap(shares, *np.meshgrid(across, down), cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    map_x, map_y = np.meshgrid(across, down)
+    grid = cv2.remap(shares, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     return replace(like, grid=np.ascontiguousarray(np.maximum(grid, 0), np.float32))
 
 

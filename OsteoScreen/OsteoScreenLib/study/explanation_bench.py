@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,15 +90,14 @@ def run_bench(options: BenchOptions, progress: Progress | None = None) -> tuple[
     training, held_out = paths[: options.bodies[0]], paths[options.bodies[0] :]
     explained = []
     for name in options.networks:
-        recipe = replace(NETWORKS[name], **({"steps": options.steps} if options.steps else {}))
+        recipe = replace(NETWORKS[name], steps=options.steps or NETWORKS[name].steps)
         seen, unseen = (load_bodies(part, recipe.size + _MARGIN) for part in (training, held_out))
         for truth in options.truths:
             what = f"{truth.name}, {name}"
-            classifier = trained_network(
-                options.work / "networks" / f"{_plain(truth.name)}-{name}", seen, truth, recipe, options.seed, options.threads,
-                lambda done, total, what=what: tell(f"Training: {what}", done, total),
-            )  # fmt: skip
-            rows = _explained(options, classifier, unseen, truth, lambda d, t, what=what: tell(f"Explaining: {what}", d, t))
+            folder = options.work / "networks" / f"{_plain(truth.name)}-{name}"
+            trained = partial(tell, f"Training: {what}")
+            classifier = trained_network(folder, seen, truth, recipe, options.seed, options.threads, trained)
+            rows = _explained(options, classifier, unseen, truth, partial(tell, f"Explaining: {what}"))
             explained.append(Explained(truth, name, recipe.steps, rows))
     return tuple(explained)
 

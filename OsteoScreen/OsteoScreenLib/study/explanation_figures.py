@@ -26,10 +26,10 @@ from OsteoScreenLib.study.patient_bootstrap import MeanOfDefined, RankedScores, 
 from OsteoScreenLib.study.truth_views import Truth
 
 LEAST_AUC = 0.7  # a network whose interval does not reach it has not learned its truth and ranks nothing
-CURRENT = {"saliency": DEFAULT_METHOD, "occlusion": "mean"}
 _OSTEOPOROSIS = 2
 
 Kind = Literal["saliency", "occlusion"]
+CURRENT: dict[Kind, str] = {"saliency": DEFAULT_METHOD, "occlusion": "mean"}
 
 
 @dataclass(frozen=True)

@@ -25,29 +25,24 @@ class Recipe:
     """How each network is trained.
 
     network, network_options : a timm name and what its constructor is given. size : input pixels. batch : bodies a step, each in
-    three classes. replays : how often a radiograph is used. easy : share of the radiographs, the first ones, in which all bones carry
-    the signal.
+    three classes. replays : how often a radiograph is used.
+    sight : weight of the loss that asks inner features where each group lies and how dense it is.
     """
 
     network: str
     network_options: Mapping[str, Any] = field(default_factory=dict)
-    steps: int = 150
+    steps: int = 260
     size: int = 192
     batch: int = 8
     replays: int = 3
     rate: float = 2e-3
-    easy: float = 0.0
-
-    @property
-    def triplets(self) -> int:
-        """About how many triplets a training draws."""
-        return self.steps * max(1, self.batch // self.replays)
+    sight: float = 1.0
 
 
 # The embedded classifier's network, and a vision transformer small enough for a processor.
 NETWORKS: dict[str, Recipe] = {
     "resnet": Recipe("resnet10t", {"channels": [24, 48, 96, 192], "stem_width": 16}),
-    "vit": Recipe("vit_tiny_patch16_224", {"embed_dim": 96, "depth": 4, "num_heads": 3}, rate=1e-3),
+    "vit": Recipe("vit_tiny_patch16_224", {"embed_dim": 96, "depth": 4, "num_heads": 3}, 900, 160, rate=1e-3, sight=8.0),
 }
 
 
@@ -67,7 +62,7 @@ def trained_network(
     facts = {
         "version": _VERSION, "truth": list(truth.groups), "factors": [list(pair) for pair in FACTORS], "seed": seed,
         "steps": recipe.steps, "size": recipe.size, "batch": recipe.batch, "replays": recipe.replays, "rate": recipe.rate,
-        "easy": recipe.easy, "bodies": len(bodies.stacks),
+        "sight": recipe.sight, "bodies": len(bodies.stacks),
     }  # fmt: skip
     architecture = {"library": "timm", "name": recipe.network, "options": dict(recipe.network_options)}
     bundle = _kept(folder, {"training": facts, "architecture": architecture})
@@ -75,10 +70,11 @@ def trained_network(
         options = ClassifierOptions(
             Path(), Path(), folder, folder, seed, network=recipe.network, network_options=recipe.network_options,
             size=recipe.size, steps=recipe.steps, batch=recipe.batch, replays=recipe.replays, rate=recipe.rate, threads=threads,
+            sight=recipe.sight,
         )  # fmt: skip
 
         def drawn(rng: np.random.Generator) -> Any:
-            return truth_triplets(bodies, truth, rng, recipe.size, round(recipe.easy * recipe.triplets))
+            return truth_triplets(bodies, truth, rng, recipe.size)
 
         network = fit(bodies, options, drawn, not truth.sided, progress)
         manifest = {

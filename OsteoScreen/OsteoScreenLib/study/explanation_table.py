@@ -166,7 +166,10 @@ def _by_truth(title: str, rows: Sequence[ExplanationRow]) -> TextTable:
                 _percent(row.first_osteoporosis),
                 "–" if row.rank is None else f"{row.rank.value:.1f} ({row.rank.low:.1f} to {row.rank.high:.1f})",
                 f"{100 * row.chance:.0f} %",
-                *(f"{_share(rate.first and rate.first.value)} ({_share(rate.otherwise)})" for rate in row.by_truth.values()),
+                *(
+                    f"{_share(rate.first.value if rate.first else None)} ({_share(rate.otherwise)})"
+                    for rate in row.by_truth.values()
+                ),
             )
             for row in rows
         ),

@@ -50,7 +50,8 @@ class ClassifierOptions:
     """What `train_classifier` needs.
 
     leave_out : a source of anatomy that is not trained on; the test bodies are then of that source alone. network, network_options : a timm name and what its constructor is given. bodies : rendered chests for training, validation and test, disjoint. views : folder of rendered
-    chests, None for `work`/views. batch : bodies a step, each in three densities. replays : how often a picture is used.
+    chests, None for `work`/views. batch : bodies a step, each in three densities. replays : how often a picture is used. sight : weight of
+    `BoneSight` in the loss.
     shuffled_labels : each body keeps a class that is drawn by lot, whatever its density: a model for `study.label_randomised`.
     """
 
@@ -70,6 +71,7 @@ class ClassifierOptions:
     replays: int = 3
     rate: float = 2e-3
     threads: int = 1
+    sight: float = 1.0
     shuffled_labels: bool = False
 
 
@@ -197,7 +199,7 @@ def fit(
         loss = nn.functional.cross_entropy(logits, labels)
         optimiser.zero_grad()
         order = ordered(logits) if lots is None else 0.0  # labels by lot are in no order
-        (loss + order + sight.loss(masks)).backward()
+        (loss + order + options.sight * sight.loss(masks)).backward()
         nn.utils.clip_grad_norm_(network.parameters(), 2.0)
         optimiser.step()
         schedule.step()

@@ -79,7 +79,7 @@ class TruthView:
 
     def densities(self) -> np.ndarray:
         """Where each group lies, weighted by its class: 1 normal to 0.2 osteoporosis, float32 (groups, rows, columns)."""
-        return self.groups * np.float32(_WEIGHTS)[self.classes][:, None, None]
+        return np.asarray(self.groups * np.array(_WEIGHTS, np.float32)[self.classes][:, None, None])
 
     def masks(self) -> BoneMasks:
         """The groups that are in the picture, each under the name of its first bone."""
@@ -102,7 +102,7 @@ def developed_with(bodies: Bodies, index: int, classes: np.ndarray, shares: np.n
     paths = bodies.paths_mm(index)
     signal = detector_signal(paths, density, replace(random_exposure(rng), scatter_share=0.0), rng)
     console = replace(random_console(rng), kept=1.0, detail=1.0)
-    return on_screen(signal, paths, met_by_rays(bodies, index).any(axis=0), console)
+    return on_screen(signal, paths, np.asarray(met_by_rays(bodies, index).any(axis=0)), console)
 
 
 def met_by_rays(bodies: Bodies, index: int) -> np.ndarray:
@@ -144,14 +144,15 @@ def _framed(image: np.ndarray, rays: np.ndarray, classes: np.ndarray, frame: Fra
     return TruthView(frame.apply(image), np.stack([frame.apply_to_mask(mask) for mask in rays]), classes)
 
 
-def truth_triplets(bodies: Bodies, truth: Truth, rng: np.random.Generator, size: int, easy: int = 0) -> Iterator[Triplet]:
+def truth_triplets(bodies: Bodies, truth: Truth, rng: np.random.Generator, size: int) -> Iterator[Triplet]:
     """Endlessly: a random body three times, in the order of the truth's classes; every other triplet is of `three_alike`.
 
-    easy : in so many of the first triplets all bones carry the signal; what bone looks like is learned sooner so.
+    The triplets' masks are `TruthView.densities`: inner features that are asked for them learn to see the density of every group,
+    whichever is the truth.
     """
     for number in count():
         made = three_views if number % 2 else three_alike
-        views = made(bodies, int(rng.integers(len(bodies.stacks))), Truth(GROUPS) if number < easy else truth, rng, size)
+        views = made(bodies, int(rng.integers(len(bodies.stacks))), truth, rng, size)
         yield Triplet([view.image for view in views], list(_T_SCORES), [view.densities() for view in views])
 
 
