@@ -64,6 +64,22 @@ class Fill(StrEnum):
     inpaint = "inpaint"
     noise = "noise"
     black = "black"
+    linear = "linear"
+    tokens = "tokens"
+
+
+class Saliency(StrEnum):
+    """How the heatmap is made."""
+
+    grad_cam = "grad-cam"
+    grad_cam_plus_plus = "grad-cam++"
+    hirescam = "hirescam"
+    layercam = "layercam"
+    eigencam = "eigencam"
+    score_cam = "score-cam"
+    rollout = "rollout"
+    gradient_attention = "gradient-attention"
+    none = "none"
 
 
 class SegmenterChoice(StrEnum):
@@ -136,9 +152,15 @@ def analyse(
     target: Annotated[
         str, typer.Option(help="The class that is explained: normal, osteopenia, osteoporosis or 'low bone mass'.")
     ] = "osteoporosis",
+    saliency: Annotated[
+        Saliency, typer.Option(help="How the heatmap is made; rollout and gradient-attention need a vision transformer.")
+    ] = Saliency.grad_cam,
+    verdict: Annotated[
+        bool, typer.Option("--verdict", help="Say whether the answer comes from bone, with controls; takes some seconds more.")
+    ] = False,
     segmenter: SegmenterOption = SegmenterChoice.embedded,
     masks: Annotated[Path | None, typer.Option(help="Bone masks drawn on this image, as .seg.nrrd.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the fill 'noise'.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the fills 'noise' and 'linear'.", min=0)] = 0,
     rotate: RotationOption = None,
     flip: FlipOption = None,
     invert: InvertOption = None,
@@ -157,6 +179,8 @@ def analyse(
         "margin_px": margin,
         "margin_mm": margin_mm,
         "target": target,
+        "saliency": saliency.value,
+        "verdict": verdict,
         "masks": str(masks) if masks else None,
         "seed": seed,
     }
@@ -241,6 +265,89 @@ def simulate(
     raise typer.Exit(code)
 
 
+@app.command("explain-cohort")
+def explain_cohort(
+    cohort: Annotated[
+        Path,
+        typer.Argument(
+            help="CSV with the columns patient_id, image, label or t_score, and, where there are any, masks.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the numbers; a second call goes on from there.")],
+    model: Annotated[str, typer.Option(help="Id of a classifier, or its folder.")] = "chest-sim-classifier",
+    device: DeviceOption = Device.auto,
+    precision: Annotated[Precision, typer.Option(help="Number format of the network.")] = Precision.auto,
+    fill: Annotated[Fill, typer.Option(help="What covered pixels are replaced with.")] = Fill.mean,
+    margin: Annotated[float, typer.Option(help="Cover this many pixels around each bone too.", min=0, max=200)] = 0.0,
+    margin_mm: Annotated[
+        float | None, typer.Option(help="The same in millimetres; needs a known pixel spacing.", min=0)
+    ] = None,
+    target: Annotated[
+        str, typer.Option(help="The class that is told from the rest: normal, osteopenia, osteoporosis or 'low bone mass'.")
+    ] = "osteoporosis",
+    saliency: Annotated[Saliency, typer.Option(help="How the heatmap is made whose overlap is measured.")] = Saliency.grad_cam,
+    segmenter: SegmenterOption = SegmenterChoice.embedded,
+    image_check: Annotated[
+        bool, typer.Option("--image-check/--no-image-check", help="Ask each image whether and how a frontal chest lies there.")
+    ] = True,
+    draws: Annotated[int, typer.Option(help="Draws of patients for the intervals.", min=100, max=100_000)] = 2000,
+    seed: Annotated[int, typer.Option(help="Seed of the draws and of the fills 'noise' and 'linear'.", min=0)] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """What each bone is worth over a cohort: AUC with it shown alone or removed, overlap of the heatmap, with intervals."""
+    from OsteoScreenLib.commands.explain_cohort import run
+
+    options = {
+        "target": target, "fill": fill.value, "margin_px": margin, "margin_mm": margin_mm, "saliency": saliency.value, "seed": seed,
+    }  # fmt: skip
+    code = run(
+        cohort, out, model=model, device=device.value, precision=precision.value, segmenter=segmenter.value,
+        image_check=image_check, draws=draws, options=options, as_json=as_json,
+    )  # fmt: skip
+    raise typer.Exit(code)
+
+
+@app.command()
+def sanity(
+    images: Images,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the tables.")],
+    model: Annotated[str, typer.Option(help="Id of a classifier, or its folder.")] = "chest-sim-classifier",
+    method: Annotated[
+        list[Saliency] | None,
+        typer.Option(help="A saliency method; may be repeated. All that the network can give if not given."),
+    ] = None,
+    random_labels: Annotated[
+        str | None,
+        typer.Option(
+            help="A classifier trained on shuffled labels by the same recipe, its id or folder, to compare maps with."
+        ),
+    ] = None,
+    draws: Annotated[int, typer.Option(help="Random networks for each image.", min=2, max=200)] = 10,
+    fill: Annotated[Fill, typer.Option(help="What deleted pixels are replaced with; not 'tokens'.")] = Fill.blur,
+    steps: Annotated[int, typer.Option(help="Steps of the deletion and insertion curves.", min=2, max=200)] = 16,
+    orders: Annotated[int, typer.Option(help="Random orders that each curve is compared with.", min=0, max=1000)] = 20,
+    target: Annotated[
+        str, typer.Option(help="The class that is explained: normal, osteopenia, osteoporosis or 'low bone mass'.")
+    ] = "osteoporosis",
+    device: DeviceOption = Device.auto,
+    image_check: Annotated[
+        bool, typer.Option("--image-check/--no-image-check", help="Ask each image whether and how a frontal chest lies there.")
+    ] = True,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.", min=0)] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Do heatmaps say anything about the model? Random weights, shuffled labels, deletion and insertion, method by method."""
+    from OsteoScreenLib.commands.sanity import run
+
+    curves = {"target": target, "fill": fill.value, "steps": steps, "orders": orders, "seed": seed}
+    code = run(
+        images, out, model=model, device=device.value, methods=[one.value for one in method or []], draws=draws, curves=curves,
+        random_labels=random_labels, image_check=image_check, as_json=as_json,
+    )  # fmt: skip
+    raise typer.Exit(code)
+
+
 @bench.command("start")
 def bench_start(as_json: JsonOption = False) -> None:
     """How long a fresh process takes to import OsteoScreen, and whether anything heavy comes along."""
@@ -311,6 +418,95 @@ def bench_simulate(
         print(json.dumps(figures.as_json(), indent=2))
     else:
         Console().print(figures.as_tables())
+
+
+@bench.command("explain")
+def bench_explain(
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            help="Any timm network's name, given random weights; without it a bundle is measured.", show_default=False
+        ),
+    ] = None,
+    img_size: Annotated[
+        int | None, typer.Option(help="Rows and columns of the backbone's input; 224 if not given.", min=16, max=4096)
+    ] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(help="A model bundle's folder; the embedded one if not given.", show_default=False)
+    ] = None,
+    device: DeviceOption = Device.auto,
+    precision: Annotated[Precision, typer.Option(help="Number format of the network.")] = Precision.auto,
+    threads: Annotated[int | None, typer.Option(help="Threads; all processors if not given.", min=1)] = None,
+    bones: Annotated[
+        int | None, typer.Option(help="So many bones, spread over the chest, for small machines; all if not given.", min=1)
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """How much faster a radiograph's explanation is than by a plain script, and how far apart their numbers are."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from OsteoScreenLib.benchmarks.explain import measure_explanation
+
+    with Progress(console=Console(stderr=True), disable=as_json) as shown:
+        task = shown.add_task("Explaining both ways", total=None)
+        figures = measure_explanation(
+            backbone,
+            img_size,
+            bundle=bundle,
+            device=device.value,
+            precision=precision.value,
+            threads=threads,
+            bones=bones,
+            progress=lambda done, total: shown.update(task, completed=done, total=total),
+        )
+    if as_json:
+        print(json.dumps(figures.as_json(), indent=2))
+    else:
+        Console().print(figures.as_tables())
+
+
+@bench.command("explanations")
+def bench_explanations(
+    skeleton: Annotated[Path, typer.Option(help="BodyParts3D bones, bodyparts3d_stl.zip.")],
+    thorax_ct: Annotated[Path, typer.Option(help="Folder of thorax CT, as for 'osteoscreen simulate'.")],
+    work: Annotated[
+        Path, typer.Option(help="Folder for bodies, networks, numbers and tables; a second call goes on from there.")
+    ],
+    truths: Annotated[
+        str, typer.Option(help="Bone groups that alone carry the signal, one network each; groups of one truth joined by '+'.")
+    ] = "Spine,Right ribs,Clavicles,Humeri",
+    networks: Annotated[str, typer.Option(help="Kinds of networks: resnet, vit.")] = "resnet,vit",
+    bodies: Annotated[str, typer.Option(help="Bodies to train on, and others to explain.")] = "96,24",
+    steps: Annotated[int | None, typer.Option(help="Steps of each training; the recipe's own if not given.", min=2)] = None,
+    draws: Annotated[int, typer.Option(help="Draws of bodies for the intervals.", min=100, max=100_000)] = 2000,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.", min=0)] = 0,
+    threads: Annotated[int, typer.Option(help="Threads of each training.", min=1)] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Do explanations find the bones that carry the signal? Networks whose reasons are known, explained (extra 'simulate')."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from OsteoScreenLib.benchmarks.explanations import measure_explanations
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=as_json) as shown:
+        stages: dict[str, Any] = {}
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in stages:
+                stages[what] = shown.add_task(what, total=total)
+            shown.update(stages[what], completed=done)
+
+        found = measure_explanations(
+            skeleton, thorax_ct, work, truths=truths, networks=networks, bodies=bodies, steps=steps, draws=draws, seed=seed,
+            threads=threads, progress=progress,
+        )  # fmt: skip
+    if as_json:
+        print(json.dumps(found.as_json(), indent=2, allow_nan=False))
+    else:
+        Console().print(found.as_tables())
 
 
 @bench.command("realism")

@@ -117,8 +117,8 @@ class Bench:
         self.rest()
 
     def rest(self) -> None:
-        """Wait until nothing is computed any more."""
-        self.until(lambda: not self.desk.busy and not self.desk.sweeping and self.desk.state == "idle")
+        """Wait until nothing is computed any more but controls, which go on in the background."""
+        self.until(lambda: not self.desk.busy and not self.desk.asking)
         for _ in range(3):
             self.qapp.processEvents()
 

@@ -187,11 +187,11 @@ def test_half_precision_is_kept_where_it_agrees(tmp_path: Path) -> None:
 
 
 def test_half_precision_that_differs_is_given_up_with_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Logits beyond 65,504 overflow fp16; and rounding that is larger than the bound allows is not accepted either."""
+    """Features beyond 65,504 overflow fp16; and rounding that is larger than the bound allows is not accepted either."""
     network: Any = make_network()
     with torch.no_grad():
-        network.head.weight.mul_(1e7)
-    overflowing = make_classifier_bundle(tmp_path / "overflow", network=network, temperature=100.0)
+        network.blocks[0].mlp.fc2.weight.mul_(1e7)
+    overflowing = make_classifier_bundle(tmp_path / "overflow", network=network)
     monkeypatch.setattr(classifier_module, "PRECISION_BOUND", 1e-12)
     rounding = make_classifier_bundle(tmp_path / "rounding")
     for bundle, precision in ((overflowing, "fp16"), (rounding, "bf16")):
@@ -224,3 +224,23 @@ def test_automatic_choices(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(devices, "processor_has_bf16", lambda has=has: has)
         assert devices.choose_precision(torch.device("cpu")) == precision
     assert devices.choose_precision(torch.device("mps")) == "fp32"
+
+
+def test_each_case_settles_its_own_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    classifier = Classifier.load(make_classifier_bundle(tmp_path / "bundle"), "cpu", "bf16")
+    assert classifier.precision == "bf16"
+    case = list(images(2))
+    with monkeypatch.context() as strict:
+        strict.setattr(classifier_module, "PRECISION_BOUND", 1e-12)
+        classifier.settle_precision(case)
+        assert classifier.precision == "fp32" and [note.code for note in classifier.notes] == ["precision"]
+        full = classifier.predict(images(2))
+        classifier.settle_precision(case)
+        assert len(classifier.notes) == 1
+    # The next case is asked in half precision again.
+    classifier.settle_precision(case)
+    assert classifier.precision == "bf16" and not classifier.notes
+    assert np.abs(classifier.predict(images(2)) - full).max() <= classifier_module.PRECISION_BOUND
+    exact = Classifier.load(make_classifier_bundle(tmp_path / "exact"), "cpu", "fp32")
+    exact.settle_precision(case)
+    assert exact.precision == "fp32" and not exact.notes

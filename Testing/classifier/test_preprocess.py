@@ -70,6 +70,8 @@ def test_a_bright_square_is_found_again_to_half_a_pixel(rows: int, columns: int,
     spec = PreprocessSpec(192, 224, fit=fit, interpolation="bilinear", **PLAIN)
     half = max(rows, columns) // 40
     row, column = round(place[0] * rows), round(place[1] * columns)
+    if not (half <= row < rows - half and half <= column < columns - half):
+        return  # a long narrow image has no room for the square there
     matrix = InputGeometry.of(spec, (rows, columns)).input_to_radiograph
     inside = np.linalg.inv(matrix) @ [column, row, 1]
     margin = 2 + half / min(matrix[0, 0], matrix[1, 1])

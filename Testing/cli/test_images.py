@@ -92,6 +92,22 @@ def test_one_image_one_line(folder: Path, tmp_path: Path) -> None:
     assert placement["quarter_turns"] == 1
 
 
+def test_the_heatmap_is_made_as_asked(folder: Path, tmp_path: Path) -> None:
+    make_classifier_bundle(tmp_path / "convnet", "resnet10t", {"channels": [8, 16, 16, 32], "stem_width": 8})
+    for method, title in (("gradient-attention", "Gradient attention"), ("none", None)):
+        done = run(
+            "analyse", folder / "other.tif", "--out", tmp_path / method, "--model", folder / "tiny", "--saliency", method
+        )
+        assert done.returncode == 0, done.stderr
+        analysis = json.loads((tmp_path / method / "analysis.json").read_text("utf-8"))
+        assert (analysis["saliency"] or {"method": None})["method"] == title
+        assert analysis["request"]["saliency_method"] == (method if title else None)
+    refused = run(
+        "analyse", folder / "other.tif", "--out", tmp_path / "x", "--model", tmp_path / "convnet", "--saliency", "rollout"
+    )
+    assert refused.returncode == 2 and one_sentence(refused.stderr) and "choose one of grad-cam, " in refused.stderr
+
+
 def test_segment(folder: Path, tmp_path: Path) -> None:
     done = run("segment", folder / "other.tif", "--out", tmp_path)
     assert done.returncode == 0, done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from builders import make_masks, make_radiograph
 from OsteoScreenLib.bones.masks import BoneMasks
 from OsteoScreenLib.errors import OsteoScreenError
 from OsteoScreenLib.exchange import lettering, overlay, plate
-from OsteoScreenLib.explain.saliency import SaliencyMap
+from OsteoScreenLib.explain.saliency import NO_SCORE, SaliencyMap
 from OsteoScreenLib.radiograph.radiograph import Note
 
 SHAPE = (240, 200)
@@ -67,6 +68,16 @@ def test_an_empty_heatmap_says_so_and_colours_nothing(words: list[str]) -> None:
     left, top, right, bottom = empty.area
     area = empty.image[top:bottom, left:right]
     assert (area[..., 0] == area[..., 1]).all() and (area[..., 1] == area[..., 2]).all()
+
+
+def test_a_map_that_knows_no_classes_is_not_said_to_be_for_one(words: list[str]) -> None:
+    radiograph = make_radiograph(SHAPE)
+    for grid in (np.eye(7), np.zeros((7, 7))):
+        heat = replace(saliency(grid), method="Attention rollout", score=NO_SCORE)
+        overlay.draw_overlay(radiograph, BoneMasks.pack({}, SHAPE), heat, notice="")
+    text = " ".join(words)
+    assert "the same for every class" in text and "stands out" in text
+    assert "osteoporosis" not in text
 
 
 def test_heat_never_covers_more_than_its_opacity_and_leaves_zero_alone() -> None:

@@ -21,7 +21,8 @@ from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.explain.analyse import analyse, make_coverer
 from OsteoScreenLib.explain.analysis import RESEARCH_USE_ONLY, SIMULATED_TRAINING, Analysis, AnalysisRequest
 from OsteoScreenLib.explain.covering import MODES
-from OsteoScreenLib.explain.fills import FILLS
+from OsteoScreenLib.explain.fills import PAINTED
+from OsteoScreenLib.explain.saliency_methods import SALIENCY_METHODS, SaliencyMethod
 from OsteoScreenLib.files import resource_folder
 from OsteoScreenLib.radiograph.radiograph import Note, Radiograph
 
@@ -56,7 +57,7 @@ def forward(classifier: Classifier, pixels: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("fill", FILLS)
+@pytest.mark.parametrize("fill", PAINTED)
 def test_every_probability_is_a_forward_pass_on_the_covered_pixels(classifier: Classifier, mode: Any, fill: Any) -> None:
     radiograph, masks = bony_radiograph(), make_masks()
     request = AnalysisRequest(cover=("right ribs", "T5"), mode=mode, fill=fill, saliency=False, dilation_px=2.0, seed=3)
@@ -93,6 +94,19 @@ def test_every_probability_is_a_forward_pass_on_the_covered_pixels(classifier: C
     change = untouched[2] - state[2] if mode == "remove" else state[2] - reference[2]
     assert covering.delta_points == pytest.approx(100 * change, abs=300 * BATCH_BOUND)
     validated(analysis)
+
+
+def test_tokens_leave_out_the_patches_that_are_mostly_covered(classifier: Classifier, tmp_path: Path) -> None:
+    radiograph, masks = bony_radiograph(), make_masks()
+    request = AnalysisRequest(cover=("spine",), fill="tokens", saliency=False, dilation_px=12.0)
+    analysis = analyse(radiograph, masks, classifier, request)
+    dropped = classifier.patches.dropped(make_coverer(radiograph, masks, request).region(("T5", "T6")).full(masks.shape))
+    expected = next(classifier.predict_without(radiograph.pixels, [dropped]))
+    assert analysis.covering is not None and dropped.any()
+    assert list(analysis.covering.prediction.probabilities.values()) == list(expected)
+    validated(analysis)
+    with pytest.raises(InputError, match="choose another fill than tokens"):
+        analyse(radiograph, masks, make_classifier(tmp_path / "net", "resnet10t", {}), request)
 
 
 def test_signs_on_a_model_that_reads_one_bone(tmp_path: Path) -> None:
@@ -174,6 +188,19 @@ def test_the_json_says_everything_and_no_more(classifier: Classifier) -> None:
         jsonschema.validate(table, schema)
 
 
+@pytest.mark.parametrize("method", SALIENCY_METHODS.values(), ids=lambda method: method.key)
+def test_the_json_says_how_the_heatmap_was_made(classifier: Classifier, method: SaliencyMethod) -> None:
+    shares: list[float] = []
+    analysis = analyse(
+        make_radiograph(), make_masks(), classifier, AnalysisRequest(saliency_method=method.key), lambda s, _: shares.append(s)
+    )
+    table = validated(analysis)
+    assert table["request"]["saliency_method"] == method.key and table["saliency"]["method"] == method.title
+    assert table["saliency"]["score"].startswith("none") != method.class_specific
+    assert shares == sorted(shares) and (len(shares) > 10) == (method.key == "score-cam")
+    assert validated(analyse(make_radiograph(), None, classifier, AnalysisRequest(saliency=False)))["saliency"] is None
+
+
 def test_doubtful_masks_are_in_the_answer(classifier: Classifier) -> None:
     radiograph = make_radiograph((360, 340))
     masks = drawn_chest()
@@ -216,6 +243,7 @@ def test_wrong_requests_are_one_sentence(classifier: Classifier) -> None:
     unscaled: Radiograph = make_radiograph(spacing=None)
     wrong: list[tuple[AnalysisRequest, BoneMasks | None, str]] = [
         (AnalysisRequest(target="fracture"), make_masks(), "no target called 'fracture'"),
+        (AnalysisRequest(saliency_method="magic"), make_masks(), "no saliency method called 'magic'"),
         (AnalysisRequest(cover=("left wing",)), make_masks(), "no bone or group called 'left wing'"),
         (AnalysisRequest(cover=("T5",)), None, "segment the radiograph first"),
         (AnalysisRequest(cover=("T5",), dilation_mm=1), make_masks(), "give it in pixels"),
@@ -236,7 +264,7 @@ def fail_once_where_gradients_are_kept(classifier: Classifier, monkeypatch: pyte
     failed: list[bool] = []
 
     def full_when_gradients_are_kept(inputs: torch.Tensor) -> torch.Tensor:
-        if inputs.requires_grad and not failed:
+        if torch.is_grad_enabled() and not failed:
             failed.append(True)
             raise torch.cuda.OutOfMemoryError("CUDA out of memory.")
         return forward_pass(inputs)

@@ -11,7 +11,7 @@ from scipy.ndimage import distance_transform_edt
 
 from OsteoScreenLib.bones.masks import BoneMasks
 from OsteoScreenLib.errors import InputError
-from OsteoScreenLib.explain.covering import MODES, Coverer, Mode
+from OsteoScreenLib.explain.covering import MODES, Coverer, Mode, Region
 from OsteoScreenLib.explain.fills import FILLS, Fill
 
 BONES = ("T5", "T6", "right rib 1", "right rib 5", "right clavicle", "sternum")
@@ -132,6 +132,56 @@ def test_inpainting_grows_in_from_the_surroundings_and_forgets_the_bone() -> Non
     assert abs(painted[mask] - ramp[mask]).mean() < 0.03, "a ramp is nearly restored"
     other = Coverer(np.where(mask, np.float32(0.3), ramp), BoneMasks.pack({"T5": mask}, mask.shape), "remove", "inpaint")
     np.testing.assert_allclose(other.cover(["T5"])[mask], painted[mask], atol=0.01, err_msg="the bone's own grey plays no part")
+
+
+def test_linear_imputation_makes_each_pixel_the_mean_of_its_neighbours() -> None:
+    """On an image no larger than the copy that it is solved on, with the noise taken away again."""
+    masks = make_masks((120, 100))
+    pixels = make_radiograph((120, 100)).pixels
+    mask = masks.mask("T5")
+    with_noise, other_noise = (Coverer(pixels, masks, "remove", "linear", seed=seed).cover(["T5"]) for seed in (1, 2))
+    noise = (with_noise - other_noise)[mask] / np.sqrt(2)
+    assert noise.std() == pytest.approx(0.01, rel=0.15) and abs(noise.mean()) < 0.002
+    from OsteoScreenLib.explain.fills import fill_source
+
+    everywhere = np.s_[0:120, 0:100]
+    flat = fill_source("linear", np.full((120, 100), 0.5, np.float32), everywhere, np.zeros((120, 100), bool), 1)
+    speckle = np.asarray(flat(everywhere, mask)) - np.float32(0.5)
+    solved = np.where(mask, with_noise - speckle, pixels)
+    mean = np.zeros_like(solved)
+    for row, column, weight in [(0, 1, 1 / 6), (1, 0, 1 / 6), (1, 1, 1 / 12), (1, -1, 1 / 12)]:
+        for sign in (1, -1):
+            mean += np.float32(weight) * np.roll(solved, (sign * row, sign * column), (0, 1))
+    np.testing.assert_allclose(solved[mask], mean[mask], atol=2e-5)
+    assert (solved != pixels)[mask].mean() > 0.95
+
+
+def test_linear_imputation_forgets_the_bone_and_moves_no_random_state() -> None:
+    import torch
+
+    row, column = np.mgrid[:600, :500]
+    ramp = (column / 600 + row / 3000).astype(np.float32)
+    mask = np.hypot(row - 300, column - 250) < 60
+    packed = BoneMasks.pack({"T5": mask}, mask.shape)
+    state = torch.get_rng_state()
+    painted, other = (
+        Coverer(np.where(mask, np.float32(grey), ramp), packed, "remove", "linear").cover(["T5"]) for grey in (1.0, 0.3)
+    )
+    assert torch.equal(torch.get_rng_state(), state)
+    assert abs(painted[mask] - ramp[mask]).mean() < 0.03, "a ramp is nearly restored"
+    np.testing.assert_allclose(other[mask], painted[mask], atol=0.01, err_msg="the bone's own grey plays no part")
+
+
+def test_regions_of_the_same_pixels_have_the_same_key() -> None:
+    masks = make_masks()
+    coverer = Coverer(make_radiograph().pixels, masks)
+    whole = coverer.region(masks.names)
+    again = Region((slice(0, 240), slice(0, 200)), whole.full((240, 200)))
+    assert whole.key == again.key and whole.box != again.box
+    assert len({coverer.region([name]).key for name in masks.names}) == len(masks.names)
+    moved = Region((slice(whole.box[0].start + 1, whole.box[0].stop + 1), whole.box[1]), whole.inside)
+    assert moved.key != whole.key and coverer.region([]).key == b""
+    assert coverer.region(masks.names, "add-back").key == whole.key, "with all covered, the modes are one"
 
 
 def test_everything_covered_and_nothing_covered() -> None:

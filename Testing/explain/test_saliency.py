@@ -9,30 +9,13 @@ import numpy as np
 import pytest
 from builders import make_classifier
 from explain.looking import looking_transformer
+from explain.maps import make_map
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from OsteoScreenLib.classifier.preprocess import InputGeometry, PreprocessSpec
 from OsteoScreenLib.explain.gradcam import grad_cam
 from OsteoScreenLib.explain.saliency import SaliencyMap
-
-
-def make_map(grid: np.ndarray, shape: tuple[int, int], fit: Any = "letterbox", patch: int = 16) -> SaliencyMap:
-    rows, columns = grid.shape
-    spec = PreprocessSpec(rows * patch, columns * patch, 1, fit, mean=(0.0,), std=(1.0,))
-    to_radiograph = InputGeometry.of(spec, shape).input_to_radiograph
-    half = (patch - 1) / 2
-    return SaliencyMap(
-        grid.astype(np.float32),
-        to_radiograph @ [[patch, 0, half], [0, patch, half], [0, 0, 1]],
-        shape,
-        to_radiograph,
-        (spec.rows, spec.columns),
-        "osteoporosis",
-        "log-odds",
-        "made by hand",
-        "none",
-    )
 
 
 @settings(max_examples=60, deadline=None)

@@ -20,7 +20,8 @@ from OsteoScreenLib.study.classifier_figures import (
     softmax,
     youden,
 )
-from OsteoScreenLib.study.density import class_of, density_at, random_t_score
+from OsteoScreenLib.study.density import density_at, random_t_score
+from OsteoScreenLib.study.who_class import class_of
 
 
 @pytest.mark.parametrize(("t_score", "label"), [(1.0, 0), (-1.0, 0), (-1.01, 1), (-2.49, 1), (-2.5, 2), (-4.0, 2)])

@@ -22,8 +22,8 @@ from OsteoScreenLib.cli import main
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.radiograph.read import read_radiograph
 from OsteoScreenLib.simulate.sources import load_anatomies, sources_in
-from OsteoScreenLib.study.density import class_of
 from OsteoScreenLib.study.simulated_cohort import CohortOptions, simulate_cohort
+from OsteoScreenLib.study.who_class import class_of
 
 pytestmark = pytest.mark.timeout(900)
 SIZE = 160

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,16 @@ import numpy as np
 from OsteoScreenLib.bones.quality import MaskQuality
 from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL, Site
 from OsteoScreenLib.classifier.prediction import CLASSES, TARGETS
+from OsteoScreenLib.explain.chance import against_chance
+from OsteoScreenLib.explain.overlap import ALL_BONES, Overlap
+from OsteoScreenLib.explain.saliency_methods import DEFAULT_METHOD, SALIENCY_METHODS
 from OsteoScreenLib.radiograph.radiograph import Note
+from OsteoScreenLib.workbench.effect_rows import ChanceCell, EffectRow, OverlapCell, RowOf
 from OsteoScreenLib.workbench.events import Event
 from OsteoScreenLib.workbench.numbers import ClassRow, EffectCell, Numbers
 from OsteoScreenLib.workbench.reading import ImageSource, Reading
 from OsteoScreenLib.workbench.toggles import Toggles
+from OsteoScreenLib.workbench.verdict_line import VerdictLine
 
 RESEARCH = ("info", "Research use only: not for diagnosis or for decisions on treatment.")
 SIMULATED = (
@@ -96,6 +102,45 @@ def effects(state: Any = "current") -> dict[str, EffectCell]:
     return {name: EffectCell(8.1 * float(np.sin(at)), 0.4 * float(np.sin(at)), state) for at, name in enumerate(names)}
 
 
+def rows_of(
+    removed: Mapping[str, EffectCell], added: Mapping[str, EffectCell] | None = None, chance: Any = None, overlap: Any = None
+) -> dict[str, EffectRow]:
+    """Rows with these Δ; chance, overlap : by name → cell."""
+    groups = CHEST_FRONTAL.groups
+    rows = {}
+    for name, cell in removed.items():
+        of: RowOf = "all" if name == ALL_BONES else "group" if name in groups else "bone"
+        ranked, laid = ((cells or {}).get(name) for cells in (chance, overlap))
+        rank, lies = ranked or ChanceCell(), laid or OverlapCell()
+        rows[name] = EffectRow(of, cell, rank, (added or {}).get(name, cell), rank, lies)
+    return rows
+
+
+def rows(state: Any = "current") -> dict[str, EffectRow]:
+    """Every figure of every row, each of another size."""
+    removed = {ALL_BONES: EffectCell(22.5, 1.1, state), **effects(state)}
+    added = {
+        name: replace(cell, delta_points=None if state == "computing" else at / 9)
+        for at, (name, cell) in enumerate(removed.items())
+    }
+    if state == "computing":
+        return rows_of(removed, added, *(dict.fromkeys(removed, kind(state="computing")) for kind in (ChanceCell, OverlapCell)))
+    random = np.random.default_rng(5)
+    chance = {
+        name: ChanceCell(against_chance(cell.delta_points or 0.0, list(random.normal(0, 2, 20))), state)
+        for name, cell in removed.items()
+    }
+    chance["L1"] = ChanceCell(state="no room")
+    overlap = {name: OverlapCell(overlap_of(name, (at + 1) / 60), state) for at, name in enumerate(removed)}
+    return rows_of(removed, added, chance, overlap)
+
+
+def overlap_of(name: str, share: float) -> Overlap:
+    """An overlap that lies on a bone as by chance one and a half times."""
+    sweep = tuple(share * step / 10 for step in range(1, 10))
+    return Overlap("bone", name, share / 1.5, share, 1.5, share / 2, 0.0, share / 3, share / 4, sweep)
+
+
 class ScriptedPresenter:
     """Every method of the presenter is recorded in `calls`; every property is an attribute that a test sets."""
 
@@ -118,7 +163,11 @@ class ScriptedPresenter:
         self.heat_style, self.heat_method, self.targets = HeatStyle(), "", TARGETS
         self.toggles: Toggles | None = None
         self.can_undo = self.can_redo = self.can_edit_masks = False
-        self.effects: dict[str, EffectCell] = {}
+        self.rows: dict[str, EffectRow] = {}
+        self.columns, self.controls_on = frozenset({"percentile"}), True
+        self.saliency_method, self.saliency_methods = DEFAULT_METHOD, tuple(SALIENCY_METHODS.values())
+        self.drawing_heatmap = False
+        self.verdict_line, self.table_text = VerdictLine(), ""
         self.masks_edited = False
         self.covered_count = 0
         self.bone_areas: dict[str, int] = {}
@@ -140,6 +189,10 @@ class ScriptedPresenter:
         for part in parts:
             self.changed.emit(part)
 
+    def verdict(self, rows: Mapping[str, EffectRow]) -> VerdictLine:
+        """The scripted one."""
+        return self.verdict_line
+
     def analysed(self) -> ScriptedPresenter:
         """As after an analysis of a radiograph."""
         notes = (
@@ -150,7 +203,10 @@ class ScriptedPresenter:
         self.volumes, self.volume_id = [("t1", "chest_0042.dcm"), ("v2", "2: CXR PA erect")], "t1"
         self.numbers, self.toggles = numbers(), Toggles()
         self.heat_method, self.can_edit_masks = "Grad-CAM", True
-        self.effects, self.bone_areas, self.pixel_mm2 = effects(), bone_areas(), 0.02
+        self.rows, self.bone_areas, self.pixel_mm2 = rows(), bone_areas(), 0.02
+        self.verdict_line = VerdictLine(
+            "looks at bone", "Looks at bone: covering Spine moves the answer by 8.1 percentage points.", "current"
+        )
         self.banners = [RESEARCH, SIMULATED]
         self.idle_sentence = "Analysed in 2.4 s on cpu (bf16)."
         return self

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from PySide6 import QtCore, QtTest, QtWidgets
+from ui.panel_doubles import rows_of
 
 from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
-from OsteoScreenLib.ui.bone_tree import BONE, DELTA, MODEL_SEES, OUTLINE, BoneTree
+from OsteoScreenLib.ui.bone_tree import BoneTree
 from OsteoScreenLib.ui.effect_cells import BAR_HEIGHT, BAR_WIDTH, bar_length, bar_scale, effect_bar, effect_text, signed
+from OsteoScreenLib.ui.figure_columns import ADDED, BONE, MODEL_SEES, OUTLINE, REMOVED
 from OsteoScreenLib.workbench.numbers import EffectCell
 from OsteoScreenLib.workbench.toggles import Toggles
 
@@ -53,7 +55,7 @@ def box(tree: BoneTree, subject: str, column: int = MODEL_SEES) -> Any:
     return tree._items[subject].checkState(column)
 
 
-def text(tree: BoneTree, subject: str, column: int = DELTA) -> str:
+def text(tree: BoneTree, subject: str, column: int = REMOVED) -> str:
     return tree._items[subject].text(column)
 
 
@@ -132,41 +134,41 @@ def test_boxes_show_toggles(tree: BoneTree) -> None:
 
 
 def test_effects_are_written_with_sign_and_state(tree: BoneTree) -> None:
-    tree.show_effects({
+    tree.show_rows(rows_of({
         "T1": current(1.249), "T2": current(-12.3), "T3": current(0.04), "T4": current(-0.01),
         "T5": EffectCell(state="computing"), "T6": EffectCell(2.0, 0.1, "stale"), "T7": EffectCell(state="stale"),
         "Spine": current(3.0), "C7": current(5.0),
-    })  # fmt: skip
+    }))  # fmt: skip
     written = {subject: text(tree, subject) for subject in ("T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8", "Spine", "C7")}
     assert written == {
         "T1": "+1.2", "T2": "−12.3", "T3": "0.0", "T4": "0.0", "T5": "…", "T6": "+2.0*", "T7": "–", "T8": "–",
         "Spine": "+3.0", "C7": "not found",
     }  # fmt: skip
-    assert tree._items["T6"].font(DELTA).italic() and not tree._items["T1"].font(DELTA).italic()
+    assert tree._items["T6"].font(REMOVED).italic() and not tree._items["T1"].font(REMOVED).italic()
     assert "* Of the masks before" in tree._legend.text()
-    assert tree._items["T5"].icon(DELTA).isNull() and not tree._items["T1"].icon(DELTA).isNull()
-    tree.show_effects({"T6": current(2.0)})
-    assert text(tree, "T6") == "+2.0" and not tree._items["T6"].font(DELTA).italic()
+    assert tree._items["T5"].icon(REMOVED).isNull() and not tree._items["T1"].icon(REMOVED).isNull()
+    tree.show_rows(rows_of({"T6": current(2.0)}))
+    assert text(tree, "T6") == "+2.0" and not tree._items["T6"].font(REMOVED).italic()
     assert "*" not in tree._legend.text()
-    assert text(tree, "T1") == "–" and tree._items["T1"].icon(DELTA).isNull(), "what is not named any more is not known"
+    assert text(tree, "T1") == "–" and tree._items["T1"].icon(REMOVED).isNull(), "what is not named any more is not known"
 
 
 def test_tooltips_say_what_a_figure_is(tree: BoneTree) -> None:
-    tree.show_effects({"right rib 5": EffectCell(1.2345, -0.0567, "current"), "T6": EffectCell(2.0, 0.1, "stale")})
+    tree.show_rows(rows_of({"right rib 5": EffectCell(1.2345, -0.0567, "current"), "T6": EffectCell(2.0, 0.1, "stale")}))
     name = tree._items["right rib 5"].toolTip(BONE)
     area = AREAS["right rib 5"]
     assert "right rib 5 (Fifth rib, right side of the patient)" in name
     assert f"Area {area:,} px, {area * 0.0225:,.0f} mm²" in name
-    tip = tree._items["right rib 5"].toolTip(DELTA)
+    tip = tree._items["right rib 5"].toolTip(REMOVED)
     assert "Δ +1.23 percentage points of P(osteoporosis), log-odds −0.057" in tip
     assert "minus P(osteoporosis) with this covered" in tip
-    assert "before they were changed" in tree._items["T6"].toolTip(DELTA)
+    assert "before they were changed" in tree._items["T6"].toolTip(REMOVED)
     tree.show_toggles(Toggles(mode="add-back", target="low bone mass"))
-    tip = tree._items["right rib 5"].toolTip(DELTA)
+    tip = tree._items["right rib 5"].toolTip(ADDED)
     assert "P(low bone mass) with this shown alone minus P(low bone mass) with all bones covered" in tip
     tree.show_bones(CHEST_FRONTAL, AREAS, None)
     assert f"Area {area:,} px, mm² unknown" in tree._items["right rib 5"].toolTip(BONE)
-    assert text(tree, "T6") == "–"
+    assert text(tree, "T6", ADDED) == "–"
     spine = sum(AREAS[name] for name in SPINE)
     assert f"Areas together {spine:,} px" in tree._items["Spine"].toolTip(BONE)
 
@@ -175,11 +177,11 @@ def test_another_radiograph_keeps_open_groups_and_the_cursor(tree: BoneTree, rea
     tree._tree.collapseAll()
     tree._items["Spine"].setExpanded(True)
     tree._tree.setCurrentItem(tree._items["T6"])
-    tree.show_effects({"T6": current(1.0)})
+    tree.show_rows(rows_of({"T6": current(1.0)}))
     reader.told.clear()
     tree.show_bones(CHEST_FRONTAL, dict.fromkeys(("C7", "T6", "T8"), 5), None)
     assert text(tree, "T6") == text(tree, "T8") == "–", "the former number was another radiograph's"
-    tree.show_effects({"C7": current(2.0)})
+    tree.show_rows(rows_of({"C7": current(2.0)}))
     assert [name for name in CHEST_FRONTAL.groups if tree._items[name].isExpanded()] == ["Spine"]
     assert tree._tree.currentItem().text(BONE) == "T6"
     assert (text(tree, "C7"), text(tree, "T6"), text(tree, "T7")) == ("+2.0", "–", "not found")
@@ -225,7 +227,7 @@ def test_granting_inside_the_event_is_what_stays(tree: BoneTree) -> None:
 
 def test_a_double_click_asks_for_this_alone(tree: BoneTree, reader: Reader) -> None:
     click(tree, "T7", BONE, double=True)
-    click(tree, "Spine", DELTA, double=True)
+    click(tree, "Spine", REMOVED, double=True)
     assert [told for told in reader.told if told[0] != "current"] == [("only", "T7"), ("only", "Spine")]
     assert tree._items["Spine"].isExpanded(), "it does not fold the group away"
     reader.told.clear()
@@ -320,7 +322,7 @@ def test_numbers_that_come_in_one_by_one_cost_little(tree: BoneTree) -> None:
         for subject in [*CHEST_FRONTAL.groups, *AREAS]:
             cells[subject] = current(draw.gauss(0, 3))
             start = time.process_time()
-            tree.show_effects(dict(cells))
+            tree.show_rows(rows_of(dict(cells)))
             times.append(time.process_time() - start)
     # On a quiet core 2 ms; the room is for machines that are busy with other things.
     assert sorted(times)[len(times) // 2] < 0.010

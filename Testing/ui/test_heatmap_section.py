@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PySide6 import QtGui
+from PySide6 import QtCore, QtGui
 
 from OsteoScreenLib.classifier.prediction import TARGETS
 from OsteoScreenLib.exchange.colour_maps import COLOUR_MAPS, colours
+from OsteoScreenLib.explain.saliency_methods import SALIENCY_METHODS
 from OsteoScreenLib.ui.colour_bar import ColourBar
 from OsteoScreenLib.ui.heatmap_section import HeatmapSection
 
@@ -40,11 +41,19 @@ def told(section: HeatmapSection) -> list[Any]:
     said: list[Any] = []
     section.style_changed.connect(said.append)
     section.target_chosen.connect(said.append)
+    section.method_chosen.connect(said.append)
     return said
 
 
-def show(section: HeatmapSection, style: Style = Style(), target: str = "osteoporosis", available: bool = True) -> None:
-    section.show(style, target, TARGETS, "Grad-CAM", available)  # type: ignore[arg-type]
+def show(
+    section: HeatmapSection,
+    style: Style = Style(),
+    target: str = "osteoporosis",
+    available: bool = True,
+    method: str = "grad-cam",
+) -> None:
+    methods = tuple(SALIENCY_METHODS.values())
+    section.show(style, target, TARGETS, method, methods, "there" if available else "none")  # type: ignore[arg-type]
 
 
 def test_it_shows_the_style_and_tells_nobody(section: HeatmapSection, told: list[Any]) -> None:
@@ -89,6 +98,30 @@ def test_without_a_heatmap_only_the_class_can_be_chosen(section: HeatmapSection)
     assert section._visible.isEnabled() and not section._opacity.isEnabled() and not section._bar.isVisible()
     show(section)
     assert section._bar.isVisible() and section._opacity.isEnabled()
+
+
+def test_a_method_is_shown_when_it_is_granted_and_explained(section: HeatmapSection, told: list[Any]) -> None:
+    keys = list(SALIENCY_METHODS)
+    show(section)
+    section._method_box.setCurrentIndex(keys.index("eigencam"))
+    assert told == ["eigencam"] and section._method_box.currentText() == "Grad-CAM"
+    show(section, method="eigencam")
+    assert section._method_box.currentText() == "EigenCAM (the same for every class)"
+    assert "the same for every target" in section._method.text() and "arXiv" not in section._method.text()
+    assert "10.1109/IJCNN48605.2020.9206626" in section._method_box.toolTip()
+    at = keys.index("rollout")
+    assert "attention" in section._method_box.itemData(at, QtCore.Qt.ItemDataRole.ToolTipRole)
+    assert told == ["eigencam"]
+
+
+def test_only_what_the_model_can_give_is_offered(section: HeatmapSection) -> None:
+    some = tuple(SALIENCY_METHODS[key] for key in ("grad-cam", "layercam"))
+    section.show(Style(), "osteoporosis", TARGETS, "layercam", some, "computing")  # type: ignore[arg-type]
+    offered = [section._method_box.itemText(at) for at in range(section._method_box.count())]
+    assert offered == ["Grad-CAM", "LayerCAM"] and section._method.text() == "LayerCAM is being computed…"
+    assert not section._opacity.isEnabled()
+    section.show(Style(), "osteoporosis", TARGETS, "grad-cam", some[:1], "none")  # type: ignore[arg-type]
+    assert section._method_box.count() == 1 and not section._method_box.isEnabled()
 
 
 def test_before_it_is_told_a_style_it_asks_for_none(section: HeatmapSection, told: list[Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from PySide6 import QtCore, QtGui, QtTest, QtWidgets
-from ui.panel_doubles import RESEARCH, SIMULATED, ScriptedHost, ScriptedPresenter, effects, numbers, reading
+from ui.panel_doubles import RESEARCH, SIMULATED, ScriptedHost, ScriptedPresenter, numbers, reading, rows, rows_of
 
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.ui import qt_api
@@ -75,7 +75,10 @@ HANDS: list[tuple[str, Callable[[Panel], object], tuple[Any, ...]]] = [
     ("cover", lambda panel: panel.tree.covered_asked.emit(("T7", "T8"), True), ("set_covered", ("T7", "T8"), True)),
     ("hide", lambda panel: panel.tree.hidden_asked.emit(("T7",), True), ("set_hidden", ("T7",), True)),
     ("only", lambda panel: panel.tree.only_asked.emit("Spine"), ("only", "Spine")),
-    ("edit", lambda panel: panel._edit.click(), ("edit_masks",)),
+    ("edit", lambda panel: panel.tools._edit.click(), ("edit_masks",)),
+    ("method", lambda panel: panel.heatmap.method_chosen.emit("layercam"), ("set_saliency", "layercam")),
+    ("columns", lambda panel: panel.tools._actions["iou"].trigger(), ("set_columns", frozenset({"percentile", "iou"}))),
+    ("controls", lambda panel: panel.tools._controls.trigger(), ("set_controls", False)),
 ]
 
 
@@ -156,7 +159,7 @@ def test_the_empty_panel(panel: Panel) -> None:
     assert panel.run._run.text() == "Analyse" and not panel.run._run.isEnabled()
     assert panel.run._words.text() == "Open a radiograph, then press Analyse."
     assert panel.result._words.text() == "No answer yet."
-    assert not panel._edit.isEnabled()
+    assert not panel.tools._edit.isEnabled()
 
 
 def test_the_analysed_panel(panel: Panel, presenter: ScriptedPresenter) -> None:
@@ -168,7 +171,7 @@ def test_the_analysed_panel(panel: Panel, presenter: ScriptedPresenter) -> None:
     assert panel.run._words.text() == "Analysed in 2.4 s on cpu (bf16)."
     assert panel.result.shown_rows[3][:2] == ["▸ osteoporosis", "51.2 %"]
     assert panel.tree._items["T7"].text(0).startswith("T7")
-    assert panel._edit.isEnabled()
+    assert panel.tools._edit.isEnabled()
 
 
 def test_busy_and_back(panel: Panel, presenter: ScriptedPresenter) -> None:
@@ -191,7 +194,7 @@ def test_toggles_numbers_and_effects(panel: Panel, presenter: ScriptedPresenter)
     presenter.analysed().tell(*PARTS)
     presenter.toggles = Toggles(covered=frozenset({"T7", "T8"}), mode="add-back", fill="noise", margin_px=3)
     presenter.numbers, presenter.can_undo = numbers(state="computing"), True
-    presenter.effects = {**effects(), "T7": EffectCell(state="computing")}
+    presenter.rows = {**rows(), **rows_of({"T7": EffectCell(state="computing")})}
     presenter.tell("toggles", "result", "effects")
     unchecked, checked = QtCore.Qt.CheckState.Unchecked, QtCore.Qt.CheckState.Checked
     assert panel.tree._items["T7"].checkState(2) == unchecked and panel.tree._items["T9"].checkState(2) == checked
@@ -206,11 +209,11 @@ def test_toggles_numbers_and_effects(panel: Panel, presenter: ScriptedPresenter)
 def test_changed_masks_mark_everything_stale(panel: Panel, presenter: ScriptedPresenter) -> None:
     presenter.analysed().tell(*PARTS)
     presenter.masks_edited = True
-    presenter.effects = effects("stale")  # nothing is covered, so the numbers themselves stay
+    presenter.rows = rows("stale")  # nothing is covered, so the numbers themselves stay
     presenter.tell("result", "effects")
     assert panel.result._state.isVisible() and panel.result._recompute.isVisible()
     presenter.masks_edited = False
-    presenter.effects = effects()
+    presenter.rows = rows()
     presenter.tell("result", "effects")
     assert not panel.result._state.isVisible() and not panel.result._recompute.isVisible()
 
@@ -224,7 +227,8 @@ def test_the_case_goes(panel: Panel, presenter: ScriptedPresenter) -> None:
         "reading",
         "numbers",
         "toggles",
-        "effects",
+        "rows",
+        "verdict_line",
         "bone_areas",
         "heat_method",
         "can_edit_masks",
@@ -233,7 +237,7 @@ def test_the_case_goes(panel: Panel, presenter: ScriptedPresenter) -> None:
     presenter.tell(*PARTS)
     assert panel.result._words.text() == "No answer yet." and not panel.result._table.isVisible()
     assert panel.input.shown_badges == [] and not panel.run._run.isEnabled()
-    assert not panel._edit.isEnabled()
+    assert not panel.tools._edit.isEnabled()
 
 
 def test_the_bones_under_the_cursor(panel: Panel, presenter: ScriptedPresenter) -> None:
@@ -251,6 +255,29 @@ def test_every_part_can_be_shown_alone_in_every_state(panel: Panel, presenter: S
         for part in PARTS:
             presenter.tell(part)
         presenter.analysed()
+
+
+def test_the_table_is_copied_whole(panel: Panel, presenter: ScriptedPresenter) -> None:
+    presenter.analysed().tell(*PARTS)
+    presenter.table_text = "Bone\tΔ\nT6\t1.0\nT7\t2.0\n"
+    panel.tools._copy.click()
+    assert qt_api.clipboard_text() == presenter.table_text
+    assert panel.messages.shown == ("info", "The table was copied: 2 rows, for a spreadsheet.")
+    presenter.table_text = ""
+    panel.tools.copy_asked.emit()
+    assert qt_api.clipboard_text() != "", "nothing to copy leaves the clipboard alone"
+
+
+def test_chosen_columns_and_the_verdict_are_shown(panel: Panel, presenter: ScriptedPresenter) -> None:
+    presenter.analysed().tell(*PARTS)
+    assert not panel.tree._tree.isColumnHidden(5) and panel.tree._tree.isColumnHidden(7)
+    presenter.columns, presenter.controls_on = frozenset({"iou"}), False
+    presenter.tell("columns")
+    assert panel.tree._tree.isColumnHidden(5) and not panel.tree._tree.isColumnHidden(7)
+    assert panel.tools._actions["iou"].isChecked() and not panel.tools._controls.isChecked()
+    assert panel.contributions._verdict.text() == presenter.verdict_line.sentence
+    panel._frame.sections["Contributions"]._title.click()
+    assert panel._frame.sections["Contributions"].summary == "looks at bone"
 
 
 # Messages
@@ -329,7 +356,7 @@ def test_numbers_that_come_in_by_the_dozen_are_drawn_once(
 ) -> None:
     presenter.analysed().tell(*PARTS)
     drawn: list[int] = []
-    monkeypatch.setattr(panel.tree, "show_effects", lambda cells: drawn.append(1))
+    monkeypatch.setattr(panel.tree, "show_rows", lambda cells: drawn.append(1))
     presenter.poll = lambda: presenter.tell(*["effects"] * 50)
     panel._tick()
     assert len(drawn) == 1
@@ -485,7 +512,7 @@ def test_what_is_shown_costs_little(panel: Panel, presenter: ScriptedPresenter) 
     presenter.analysed().tell(*PARTS)
     spent = []
     for at in range(5):
-        presenter.effects = {name: EffectCell(at + 1.0, 0.1, "current") for name in presenter.effects}
+        presenter.rows = rows_of({name: EffectCell(at + 1.0, 0.1, "current") for name in presenter.rows})
         before = time.perf_counter()
         presenter.tell("toggles", "result", "effects")
         spent.append(time.perf_counter() - before)

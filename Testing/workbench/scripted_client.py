@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from workbench.cases import SHAPE
 
 from OsteoScreenLib.errors import InputError, OsteoScreenError
+from OsteoScreenLib.explain.overlap import Overlap
+from OsteoScreenLib.explain.saliency_methods import SALIENCY_METHODS
 from OsteoScreenLib.workbench.worker_client import ProgressCallback, WorkerClient, WorkerEnded, WorkerFault
 from OsteoScreenLib.worker.protocol import Message
 
@@ -98,10 +101,12 @@ class ScriptedClient(WorkerClient):
         if kind == "explain":
             grid = np.ones((3, 4), np.float32)
             eye = np.eye(3).tolist()
-            words = {"target": body["target"], "score": "logit", "method": "Grad-CAM", "layer": "last"}
+            method = SALIENCY_METHODS[body["saliency"]].title
+            words = {"target": body["target"], "score": "logit", "method": method, "layer": "last"}
+            overlap = [asdict(Overlap("bone", "T7", 0.1, 0.2, 2.0, 0.3, 1.0, 0.4, 0.5, (0.1,) * 9))]
             shapes = {"radiograph_shape": list(SHAPE), "input_shape": list(SHAPE)}
             saliency = {**words, **shapes, "grid_to_radiograph": eye, "input_to_radiograph": eye}
-            return Message("result", {"saliency": saliency, **where}, {"saliency": grid})
+            return Message("result", {"saliency": saliency, "overlap": overlap, **where}, {"saliency": grid})
         if kind == "save":
             return Message("result", {"files": {"report": body["out"] + "/report.html"}})
         raise InputError(f"not scripted: {kind}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from workbench.scripted_client import ScriptedClient, probabilities
 
 from OsteoScreenLib.bones.masks import BoneMasks
 from OsteoScreenLib.errors import InputError
+from OsteoScreenLib.explain.overlap import Overlap
 from OsteoScreenLib.workbench.answers import Question
 from OsteoScreenLib.workbench.case import Case
 from OsteoScreenLib.workbench.desk import Desk
@@ -373,14 +374,88 @@ def test_a_case_that_leaves_the_table_takes_its_save_along(table: Table) -> None
     assert not table.desk.busy and "save" not in table.client.kinds()
 
 
-def test_heatmaps_are_kept_by_class(table: Table) -> None:
-    table.desk.explain("normal")
+def test_heatmaps_are_kept_by_class_and_method(table: Table) -> None:
+    assert table.case.result is not None
+    whole = replace(table.case.result, overlap=(Overlap("bone", "T7", 0.1),))
+    table.desk.attach(table.case.token, table.case.reading, whole, OPTIONS)
+    table.desk.explain("normal", "grad-cam")
     table.poll()
-    table.desk.explain("osteoporosis")  # came with the result
-    table.desk.explain("normal")
+    table.desk.explain("osteoporosis", "grad-cam")  # came with the result
+    table.desk.explain("normal", "grad-cam")
+    table.desk.explain("normal", "layercam")
     table.poll()
-    assert [values[0].target for values in table.told("explained")] == ["normal", "osteoporosis", "normal"]
-    assert table.client.kinds() == ["hold", "explain"]
+    table.desk.explain("normal", "layercam")
+    about = [(saliency.target, saliency.method, len(overlap)) for saliency, overlap in table.told("explained")]
+    assert about == [
+        ("normal", "Grad-CAM", 1), ("osteoporosis", "Grad-CAM", 1), ("normal", "Grad-CAM", 1),
+        ("normal", "LayerCAM", 1), ("normal", "LayerCAM", 1),
+    ]  # fmt: skip
+    assert [body.get("saliency") for kind, body in table.client.sent if kind == "explain"] == ["grad-cam", "layercam"]
+
+
+def test_corrected_masks_are_measured_with_the_heatmap_that_is_there(table: Table) -> None:
+    table.desk.explain("normal", "layercam")
+    table.poll()
+    drawn = {name: masks().mask(name) for name in masks().names}
+    drawn["T7"] = np.roll(drawn["T7"], 3, axis=1)
+    table.case.take_masks(BoneMasks.pack(drawn, masks().shape))
+    table.attach()
+    table.desk.explain("normal", "layercam")
+    assert len(table.told("explained")) == 1, "the overlap was that of other masks"
+    table.poll()
+    assert len(table.told("explained")) == 2
+    first, second = (body for kind, body in table.client.sent if kind == "explain")
+    assert "map" not in first and second["map"]["method"] == "LayerCAM"
+
+
+def test_controls_come_after_everything_else_and_are_taken_only_then(table: Table) -> None:
+    taken: list[Question] = []
+
+    def controls() -> Iterator[Question]:
+        for draw in range(1, 200):
+            taken.append(table.case.question(frozenset({"T7"}), draw=draw))
+            yield taken[-1]
+
+    plain, at_sending = table.client.answer, []
+
+    def noted(kind: str, body: dict[str, Any]) -> Message:
+        at_sending.append((kind, any(body.get("draws", ())), len(taken)))
+        if at_sending[-1][1] and sum(drawn for _, drawn, _ in at_sending) == 2:
+            table.client.script.append("silence")  # what the reader asks meanwhile waits for this batch alone
+            table.desk.ask(table.question("T7", "left rib 5"), want_patch=False)
+            assert table.desk.asking
+            table.client.script.clear()
+        return plain(kind, body)
+
+    table.client.answer = noted  # type: ignore[method-assign]
+    table.desk.sweep(table.case.questions(), controls())
+    table.desk.explain("normal", "grad-cam")
+    table.poll(200)
+    before = [entry for entry in at_sending if entry[0] in {"cover", "explain"} and not entry[1]]
+    first = next(at for at, entry in enumerate(at_sending) if entry[1])
+    assert all(drawn or kind == "hold" or at < first or at == first + 2 for at, (kind, drawn, _) in enumerate(at_sending))
+    assert at_sending[first + 2][:2] == ("cover", False) and table.value("T7", "left rib 5") is not None
+    assert all(count == 0 for _, _, count in before[:-1]), "none was made before it was due"
+    assert not table.desk.controls_open and not table.desk.asking and table.desk.state == "idle" and len(taken) == 199
+    draws = [draw for kind, body in table.client.sent if kind == "cover" for draw in body["draws"] if draw]
+    assert draws == list(range(1, 200)), "each once, in order"
+
+
+def test_a_new_sweep_a_cancel_and_another_case_end_the_controls(table: Table) -> None:
+    for end in (lambda: table.desk.sweep([]), table.desk.cancel, table.desk.detach):
+        table.attach()
+        table.desk.sweep([], iter([table.case.question(frozenset({"T7"}), draw=draw) for draw in range(1, 9)]))
+        assert table.desk.controls_open
+        end()
+        table.poll()
+        assert not table.desk.controls_open
+
+
+def test_tables_are_saved_with_the_results(table: Table) -> None:
+    table.desk.save("/results", table.case.toggles.with_changes(saliency="hirescam"), {"effects.csv": "a"})
+    table.poll()
+    body = table.client.sent[-1][1]
+    assert (body["saliency"], body["tables"]) == ("hirescam", {"effects.csv": "a"})
 
 
 def test_another_device_gives_the_untouched_answer_again(table: Table) -> None:

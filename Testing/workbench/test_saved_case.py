@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from workbench.cases import answer_all, case, masks
+from workbench.cases import answer, answer_all, case, masks, saliency
 
 from OsteoScreenLib.errors import InputError
+from OsteoScreenLib.explain.overlap import measure_overlap
 from OsteoScreenLib.workbench.answers import Answers
 from OsteoScreenLib.workbench.case import Case
 from OsteoScreenLib.workbench.saved_case import from_json, to_json
@@ -38,6 +39,38 @@ def test_the_round_trip_keeps_every_number() -> None:
     np.testing.assert_array_equal(after.saliency.grid, before.saliency.grid)
     np.testing.assert_array_equal(after.saliency.grid_to_radiograph, before.saliency.grid_to_radiograph)
     assert back.reading.notes == made.reading.notes and back.reading.spacing_mm == made.reading.spacing_mm
+
+
+def test_the_table_the_method_and_the_percentiles_come_back() -> None:
+    made = switched()
+    assert made.result is not None
+    measured = measure_overlap(saliency(), masks())
+    made.take_result(made.reading, replace(made.result, overlap=measured, saliency_methods=("grad-cam", "rollout")))
+    made.set_saliency("rollout")
+    made.take_saliency(replace(saliency("low bone mass"), method="Attention rollout"), measured)
+    for question in [*made.questions("remove"), *made.questions("add-back")]:
+        if not question.untouched:
+            made.answers.put(question, answer(question, 0.2 + 0.01 * len(question.covered)))
+    for number, question in enumerate(made.table.controls("add-back")):
+        made.answers.put(question, answer(question, (number % 7) / 10) if number % 60 else None)
+    rows = made.table.rows()
+    assert {row.added_chance.state for row in rows.values()} == {"current"}
+    back = from_json(to_json(made), made.reading.pixels, masks(), Answers(), "token")
+    assert back.table.rows() == rows and back.toggles.saliency == "rollout" and back.saliency is not None
+    assert back.result is not None and back.result.saliency_methods == ("grad-cam", "rollout")
+    assert list(back.table.controls("add-back")) == [], "nothing has to be asked again"
+
+
+def test_a_case_of_the_time_before_the_table_comes_back_too() -> None:
+    table = json.loads(to_json(switched()))
+    for name in ("overlap", "saliency_methods"):
+        del table["result"][name]
+    del table["toggles"]["saliency"]
+    back = from_json(json.dumps(table), case().reading.pixels, masks(), Answers(), "token")
+    assert back.result is not None and back.result.overlap == () and back.toggles.saliency == "grad-cam"
+    table["toggles"]["saliency"] = "tea leaves"
+    with pytest.raises(InputError):
+        from_json(json.dumps(table), case().reading.pixels, masks(), Answers(), "token")
 
 
 def test_masks_that_were_changed_in_the_saved_scene_are_marked() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,11 @@ from OsteoScreenLib.classifier.model_bundle import ModelBundle
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.explain.analyse import analyse, make_coverer
 from OsteoScreenLib.explain.analysis import AnalysisRequest
-from OsteoScreenLib.explain.fills import FILLS
+from OsteoScreenLib.explain.bone_sweep import BoneSweep, SweepRequest
+from OsteoScreenLib.explain.controls import Controls
+from OsteoScreenLib.explain.covering import Coverer
+from OsteoScreenLib.explain.fills import FILLS, PAINTED
+from OsteoScreenLib.explain.saliency_methods import SALIENCY_METHODS
 from OsteoScreenLib.radiograph.radiograph import Radiograph, pixels_sha256
 from OsteoScreenLib.radiograph.read import read_radiograph
 from OsteoScreenLib.workbench.worker_client import WorkerClient, WorkerFault
@@ -176,7 +182,7 @@ def test_an_answer_is_that_of_explain_bit_by_bit_in_any_order_and_number(
     assert len({tuple(one["probabilities"]) for one in answers}) > 4  # covering does change this model's answer
 
 
-@pytest.mark.parametrize("fill", FILLS)
+@pytest.mark.parametrize("fill", PAINTED)
 def test_the_patch_is_what_the_model_was_shown_for_the_last_set(
     client: WorkerClient, case: str, radiograph: Radiograph, fill: str
 ) -> None:
@@ -189,6 +195,51 @@ def test_the_patch_is_what_the_model_was_shown_for_the_last_set(
     painted[first_row:end_row, first_column:end_column] = answer.arrays["patch"]
     np.testing.assert_array_equal(painted, shown)
     assert (shown != radiograph.pixels).any() and answer.arrays["patch"].size < shown.size
+
+
+def test_controls_are_answered_beside_sets_bit_by_bit(
+    client: WorkerClient, case: str, radiograph: Radiograph, classifier: Classifier
+) -> None:
+    masks = make_masks(radiograph.shape)
+    sets, draws = [["T5"], ["T5"], ["T5"], ["T6"]], [0, 1, 2, 20]
+    together = ask(client, sets, draws=draws, seed=9)
+    coverer = Coverer(radiograph.pixels, masks)
+    controls = Controls(coverer, 9)
+    regions = [
+        coverer.region(["T5"]),
+        *(controls.region(bones, "remove", n) for bones, n in zip(sets[1:], draws[1:], strict=True)),
+    ]
+    for region, one in zip(regions, together.body["answers"], strict=True):
+        assert region is not None and one["area_px"] == region.area
+        assert one["probabilities"] == list(classifier.predict(coverer.cover_region(region)[None])[0])
+    assert probabilities(ask(client, sets[::-1], draws=draws[::-1], seed=9)) == probabilities(together)[::-1]
+    assert probabilities(ask(client, sets, draws=draws, seed=8))[1:] != probabilities(together)[1:]
+    answer = ask(client, [sorted(BONES), []], draws=[0, 3], mode="add-back", seed=9)
+    assert answer.body["answers"][0] is not None and answer.body["answers"][1] is None, "no room to show so much elsewhere"
+
+
+def test_the_patch_of_left_out_patches_is_black(client: WorkerClient, case: str, radiograph: Radiograph) -> None:
+    answer = ask(client, [["T5", "T6"]], fill="tokens", margin_px=12.0, patch=True)
+    first_row, end_row, first_column, end_column = answer.body["box"]
+    before = radiograph.pixels[first_row:end_row, first_column:end_column]
+    left_out = answer.arrays["patch"] == 0
+    assert left_out.mean() > 0.5 and (answer.arrays["patch"] == before)[~left_out].all()
+
+
+def test_a_whole_sweep_is_that_of_explain(
+    client: WorkerClient, case: str, radiograph: Radiograph, classifier: Classifier
+) -> None:
+    told: list[float] = []
+    wanted = {"case": case, "target": "osteopenia", "fill": "noise", "margin_px": 1.0, "seed": 5, "controls": 2}
+    client.submit("sweep", wanted, {}, "sweeping")
+    while (answer := client.poll(lambda _stage, fraction, _words: told.append(fraction))) is None:
+        time.sleep(0.01)
+    request = SweepRequest("osteopenia", fill="noise", margin_px=1.0, seed=5, controls=2)
+    table = BoneSweep(radiograph.pixels, make_masks(radiograph.shape), classifier, request).run()
+    rows = answer.body["rows"]
+    assert rows == json.loads(json.dumps([asdict(row) for row in table.rows])) and len(rows) == 2 * (1 + 3 + 5)
+    assert answer.body["notes"] == [] and (answer.body["device"], answer.body["precision"]) == ("cpu", "fp32")
+    assert told == sorted(told) and told[-1] == 1.0 and len(told) > 10
 
 
 def test_the_untouched_radiograph_has_an_empty_patch_and_its_own_answer(
@@ -236,6 +287,44 @@ def test_explaining_another_class_gives_another_map(client: WorkerClient, case: 
     assert not np.array_equal(other.arrays["saliency"], first.arrays["saliency"])
 
 
+def test_explaining_by_another_method(client: WorkerClient, case: str, examined: Message) -> None:
+    """The process says which methods the model can give, and gives each of them; others are refused in one sentence."""
+    assert examined.body["saliency"]["method"] == "Grad-CAM"
+    assert examined.body["saliency_methods"] == list(SALIENCY_METHODS)
+    for key in examined.body["saliency_methods"]:
+        answer = client.request("explain", {"case": case, "target": "osteoporosis", "saliency": key})
+        assert answer.body["saliency"]["method"] == SALIENCY_METHODS[key].title
+        assert answer.arrays["saliency"].shape == examined.arrays["saliency"].shape
+    with pytest.raises(InputError, match="no saliency method called 'magic'") as caught:
+        client.request("explain", {"case": case, "saliency": "magic"})
+    assert caught.value.code == "saliency-method"
+
+
+def test_a_heatmap_that_is_there_already_is_only_measured(client: WorkerClient, case: str, examined: Message) -> None:
+    drawn = client.request("explain", {"case": case, "target": "normal", "saliency": "layercam"})
+    other = {**drawn.body["saliency"], "method": "Tea leaves"}  # nothing that the worker could have made
+    grid = drawn.arrays["saliency"] * 0
+    grid[0, 0] = 1
+    request = {"case": case, "target": "normal", "saliency": "layercam", "map": other}
+    again = client.request("explain", request, {"saliency": grid})
+    assert again.body["saliency"]["method"] == "Tea leaves"
+    np.testing.assert_array_equal(again.arrays["saliency"], grid)
+    measured = [row["mass_share"] for row in again.body["overlap"]]
+    assert len(measured) == len(drawn.body["overlap"]) and measured != [row["mass_share"] for row in drawn.body["overlap"]]
+
+
+def test_tables_are_written_beside_the_results_under_plain_names_only(client: WorkerClient, case: str, tmp_path: Path) -> None:
+    save = {"case": case, "out": str(tmp_path / "out"), "tables": {"effects.csv": "a,b\n1,ü\n", "effects.json": "{}\n"}}
+    files = client.request("save", save).body["files"]
+    assert Path(files["effects.csv"]).read_text(encoding="utf-8") == "a,b\n1,ü\n"
+    assert (tmp_path / "out" / "effects.json").read_text(encoding="utf-8") == "{}\n"
+    for tables in ({"../effects.csv": ""}, {"effects.exe": ""}, {"effects.csv": 3}, ["effects.csv"], {"": ""}):
+        with pytest.raises(InputError, match="plain file names") as refused:
+            client.request("save", {**save, "out": str(tmp_path / "other"), "tables": tables})
+        assert refused.value.code == "option"
+    assert not (tmp_path / "other").exists() and not (tmp_path / "effects.csv").exists()
+
+
 def test_saved_files_hold_the_numbers_that_were_answered(client: WorkerClient, case: str, tmp_path: Path) -> None:
     way = {"mode": "remove", "fill": "blur", "margin_px": 1.0, "seed": 0}
     shown = ask(client, [["T5", "T6"]], **way)
@@ -277,6 +366,11 @@ def test_wrong_requests_are_refused_in_one_sentence(client: WorkerClient, case: 
         ("cover", {"sets": "T5"}),
         ("cover", {"sets": [["T5"]], "mode": "dissolve"}),
         ("cover", {"sets": [["T5"]], "fill": "chocolate"}),
+        ("cover", {"sets": [["T5"]], "draws": [1, 2]}),
+        ("cover", {"sets": [["T5"]], "draws": [-1]}),
+        ("sweep", {"controls": "many"}),
+        ("sweep", {"controls": -3}),
+        ("sweep", {"fill": "chocolate"}),
         ("cover", {"sets": [["T5"]], "margin_px": 4000.0}),
         ("explain", {"target": "happiness"}),
         ("examine", {"path": str(folder / "none.png")}),

@@ -118,7 +118,7 @@ class Run:
     def sight(self, bones: tuple[str, ...], covered: bool) -> float:
         """Cover or show bones whose number is known; seconds until the frame with what the model sees is on the screen."""
         if covered:
-            self.presenter.reset()
+            self.presenter.all_shown()  # and all else as it was, so that the picture is known too
             self.rest(BETWEEN_SECONDS)
         frames, began = self.window.slice_widget.frames, time.perf_counter()
         self.presenter.set_covered(bones, covered)
@@ -134,7 +134,8 @@ class Run:
         heart.reset()
         presenter.analyse()
         analyse_seconds = self.until(lambda: presenter.result is not None and not presenter.busy, "the answer")
-        self.rest(0.5)
+        first_row = self.until(lambda: any(cell.state == "current" for cell in presenter.effects.values()), "the first row")
+        whole_table = first_row + self.until(lambda: not self.viewer.desk.sweeping, "the end of the sweep")
         first_gap, first_busy = heart.longest, heart.busiest
         result = presenter.result
         assert result is not None
@@ -142,14 +143,25 @@ class Run:
 
         bones = [bone for bone, area in sorted(presenter.bone_areas.items()) if area]
         pairs = list(combinations(bones, 2))[:: max(1, len(bones) // 2)]
+        presenter.set_margin(1.0)  # everything is asked anew
         early = [self.fresh(pair) for pair in pairs[:SWITCHES]]  # while the table of all bones is still being filled
         self.until(lambda: not self.viewer.desk.sweeping, "the end of the sweep")
-        uncached = [self.fresh(pair) for pair in pairs[SWITCHES : 2 * SWITCHES]]
+        beside, alone = [], []  # by turns, so that both have the same from whatever else the computer does
+        for first, second in zip(pairs[SWITCHES : 2 * SWITCHES], pairs[2 * SWITCHES : 3 * SWITCHES], strict=True):
+            presenter.set_controls(True)
+            beside.append(self.fresh(first))
+            if not self.viewer.desk.controls_open:
+                raise SystemExit("the controls ended before a switch beside them could be measured")
+            presenter.set_controls(False)
+            alone.append(self.fresh(second))
+        presenter.set_controls(True)
         cached = [self.fresh(pair) for pair in pairs[: 2 * SWITCHES]]
         sights = [self.sight(pair, covered) for pair in pairs[:SWITCHES] for covered in (True, False)]
         presenter.reset()
         self.rest(0.3)
-        frames = [self.outline(bone, hidden) for bone in bones[:SWITCHES] for hidden in (True, False)]
+        toggles = presenter.toggles
+        outlined = [bone for bone in bones if toggles is not None and bone not in toggles.hidden]  # some start hidden
+        frames = [self.outline(bone, hidden) for bone in outlined[:SWITCHES] for hidden in (True, False)]
         switching_gap, switching_busy = heart.longest, heart.busiest
 
         presenter.analyse()
@@ -167,12 +179,15 @@ class Run:
             Figure("First Analyse, for the record", analyse_seconds, "s"),
             Figure("Longest gap of a 10 ms heartbeat, first Analyse", 1000 * first_gap, "ms", 100),
             Figure("  longest computing of the window's thread in one go", 1000 * first_busy, "ms"),
+            Figure("First row of the table, after the answer", first_row, "s", 0.5),
+            Figure("Whole table in both modes, after the answer", whole_table, "s", 4),
             Figure("Longest gap of a 10 ms heartbeat, switching", 1000 * switching_gap, "ms", 100),
             Figure("  longest computing of the window's thread in one go", 1000 * switching_busy, "ms"),
             Figure("Cancel, last answer back", cancel_seconds, "s", 1),
             *_pair("Switch to new number while the table fills", early, 200),
-            *_pair("Switch to new number", uncached, 200),
-            *_pair("Switch to known number", cached, 20),
+            *_pair("Switch to new number while controls run", beside, 200),
+            *_pair("Switch to new number, nothing else running", alone, 200),
+            *_pair("Switch to known number while controls run", cached, 20),
             *_pair("Covered or shown bones to frame", sights, 60),
             *_pair("Outline to frame", frames, 60),
             Figure("Largest memory of the window's process", _peak_bytes() / 2**20, "MB", 1024),
@@ -181,7 +196,7 @@ class Run:
 
     def fresh(self, pair: tuple[str, ...]) -> float:
         """Seconds until the number without these two bones alone is there."""
-        self.presenter.reset()
+        self.presenter.all_shown()
         self.rest(BETWEEN_SECONDS)
         return self.switch(pair, True)
 

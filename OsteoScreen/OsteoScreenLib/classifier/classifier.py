@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -16,14 +18,18 @@ from OsteoScreenLib.classifier.devices import (
     choose_device,
     choose_precision,
     is_out_of_memory,
+    placed_on,
     release_memory,
     running,
 )
 from OsteoScreenLib.classifier.domain import Domain, DomainCheck, watched
+from OsteoScreenLib.classifier.full_head import full_head
 from OsteoScreenLib.classifier.model_bundle import ModelBundle
 from OsteoScreenLib.classifier.network import load_network
 from OsteoScreenLib.classifier.prediction import CLASSES, Prediction, decide
+from OsteoScreenLib.classifier.preparer import Preparer
 from OsteoScreenLib.classifier.preprocess import prepare
+from OsteoScreenLib.classifier.tokens import PatchGrid, leaving_out, patch_grid
 from OsteoScreenLib.errors import OsteoScreenError
 from OsteoScreenLib.radiograph.radiograph import Note, Severity
 
@@ -51,8 +57,10 @@ class Classifier:
         self.network = network
         self.device = device
         self.precision: Precision = precision
+        self._wanted: Precision = precision
         self.notes: tuple[Note, ...] = ()
         self._domain_check = DomainCheck.from_bundle(model.bundle)
+        self._prepared = Preparer(model.preprocessing)
 
     @classmethod
     def load(
@@ -75,9 +83,11 @@ class Classifier:
         chosen = choose_device(device)
         network = load_network(model, bases)
         classifier = cls(model, network, chosen, choose_precision(chosen, precision))
-        classifier.with_cpu_fallback(lambda: classifier.network.to(classifier.device))
+        classifier.with_cpu_fallback(lambda: placed_on(classifier.network, classifier.device))
         if classifier.precision != "fp32":
-            classifier._check_precision()
+            classifier._check_precision(classifier._reference_inputs())
+        # A network that fails on any of those is not asked in half precision again.
+        classifier._wanted = classifier.precision
         return classifier
 
     def preprocess(self, pixels: np.ndarray) -> torch.Tensor:
@@ -93,23 +103,51 @@ class Classifier:
     def predict_stream(self, images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Class probabilities (3,) for each radiograph (rows, columns), as they come.
 
-        Only the small network inputs of one batch are held, so a long sweep over large radiographs needs little memory.
+        Only the small network inputs of one batch are held, so a long sweep over large radiographs needs little memory. Where
+        radiographs resemble one another, only the rows that differ are resized anew, to the bit the same.
         """
         source = iter(images)
-        while inputs := [self.preprocess(image[None]) for image in islice(source, batch_size(self.device))]:
+        while inputs := [self._prepared(image) for image in islice(source, batch_size(self.device))]:
             yield from self.probabilities_of(inputs)
 
-    def probabilities_of(self, inputs: list[torch.Tensor]) -> np.ndarray:
-        """Class probabilities (n, 3) of prepared inputs, each (1, channels, rows, columns) on the CPU."""
+    @cached_property
+    def patches(self) -> PatchGrid:
+        """The patches that `predict_without` can leave out. Raises `InputError` when the network has none (a ConvNet)."""
+        return patch_grid(self.network, self.model.preprocessing, self.model.id)
+
+    def predict_without(self, pixels: np.ndarray, dropped: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+        """Class probabilities (3,) of one radiograph (rows, columns) without some of its patches, for each choice of patches.
+
+        dropped : bool arrays of the shape of `patches`, True where a patch's token is left out (see `tokens`). Each is a forward
+        pass of its own, on any device, because sequences of different lengths do not fit into one batch.
+        Raises `InputError` for a network without patches, and when every patch is left out.
+        """
+        inputs = [self._prepared(pixels)]
+        shape = self.patches.shape
+        for one in dropped:
+            if one.shape != shape:
+                raise ValueError(f"dropped must be {shape}, got {one.shape}")
+            with leaving_out(self.network, one):
+                answer = self.probabilities_of(inputs, together=1)[0]
+            yield answer
+
+    def probabilities_of(self, inputs: list[torch.Tensor], together: int | None = None) -> np.ndarray:
+        """Class probabilities (n, 3) of prepared inputs, each (1, channels, rows, columns) on the CPU.
+
+        together : images per forward pass; the device's fixed number by default.
+        """
         import torch
 
-        logits = self.with_cpu_fallback(lambda: self._logits(inputs))
+        logits = self.with_cpu_fallback(lambda: self._logits(inputs, together))
         # In double precision, so that differences between variants are those of the network and not of the softmax.
         probabilities: np.ndarray = torch.softmax(logits.double() / self.model.temperature, dim=1).numpy()
         if not np.isfinite(probabilities).all():
-            raise OsteoScreenError(
-                f"The model {self.model.id} gave no finite probability in {self.precision}; load it with precision fp32."
+            remedy = (
+                "its weights do not suit this image; get the bundle again or choose another model"
+                if self.precision == "fp32"
+                else "load it with precision fp32"
             )
+            raise OsteoScreenError(f"The model {self.model.id} gave no finite probability in {self.precision}; {remedy}.")
         return probabilities
 
     def decide(self, probabilities: np.ndarray) -> Prediction:
@@ -120,7 +158,7 @@ class Classifier:
         """Where a radiograph (rows, columns) lies among the training images; None when the bundle brings no input check."""
         if self._domain_check is None:
             return None
-        check, inputs = self._domain_check, [self.preprocess(pixels[None])]
+        check, inputs = self._domain_check, [self._prepared(pixels)]
         with watched(self.network, check.layers) as features:
             self.with_cpu_fallback(lambda: self._logits(inputs))
             return check.judge(features()[0].astype(np.float64))
@@ -143,13 +181,14 @@ class Classifier:
                 "This machine has too little memory for this model; close other programs or choose a smaller model."
             ) from error
 
-    def _logits(self, inputs: list[torch.Tensor]) -> torch.Tensor:
-        """float32 (n, 3) on the CPU; every forward pass has the device's fixed batch shape."""
+    def _logits(self, inputs: list[torch.Tensor], together: int | None = None) -> torch.Tensor:
+        """float32 (n, 3) on the CPU; every forward pass has the device's fixed batch shape, or that of `together` images."""
         import torch
 
-        size = batch_size(self.device)
+        size = together or batch_size(self.device)
         parts = []
-        with torch.inference_mode(), running(self.device, self.precision):
+        head = nullcontext() if self.precision == "fp32" else full_head(self.network, self.device.type)
+        with torch.inference_mode(), running(self.device, self.precision), head:
             for start in range(0, len(inputs), size):
                 batch = inputs[start : start + size]
                 filled = torch.cat(batch + [batch[0]] * (size - len(batch)))
@@ -161,17 +200,29 @@ class Classifier:
 
         where = {"cuda": "The GPU", "mps": "The Apple GPU"}.get(self.device.type, "The device")
         self.device = torch.device("cpu")
-        self.precision = "fp32"
-        self.network.to(self.device)
+        self.precision = self._wanted = "fp32"
+        placed_on(self.network, self.device)
         release_memory()
         self._note(
             "out-of-memory", "warning", f"{where} ran out of memory, so the model went on with the processor, which is slower."
         )
 
-    def _check_precision(self) -> None:
+    def settle_precision(self, images: Iterable[np.ndarray]) -> None:
+        """Choose the precision for one case: the one that was asked for, or full precision with a note where the two give one of
+        these radiographs (rows, columns) probabilities that differ by more than `PRECISION_BOUND`.
+
+        Every number of a case is then made in one precision. Call it before the first, with the untouched radiograph and with one
+        that has every bone covered: what lies between them differs less.
+        """
+        if self._wanted == "fp32":
+            return
+        self.notes = tuple(note for note in self.notes if note.code != "precision")
+        self.precision = self._wanted
+        self._check_precision([self.preprocess(image[None]) for image in images])
+
+    def _check_precision(self, inputs: list[torch.Tensor]) -> None:
         import torch
 
-        inputs = self._reference_inputs()
         half = self.with_cpu_fallback(lambda: self._logits(inputs))
         wanted = self.precision
         if wanted == "fp32":

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import torch
+    from torch import nn
 
 Precision = Literal["fp32", "bf16", "fp16"]
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -56,16 +57,29 @@ def choose_precision(device: torch.device, word: str = "auto") -> Precision:
 
 def processor_has_bf16() -> bool:
     """AMX or AVX512-BF16; without them bf16 is emulated and slower than fp32."""
+    return _processor_has("_is_amx_tile_supported") or _processor_has("_is_avx512_bf16_supported")
+
+
+def _processor_has(question: str) -> bool:
+    """Asked through torch's own name, which not every version has; an unknown answer means no."""
     import torch
 
-    # Asked through whichever of torch's names this version has; an unknown answer means no.
-    answers = (getattr(torch.cpu, name, None) for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"))
-    return any(bool(answer()) for answer in answers if answer is not None)
+    answer = getattr(torch.cpu, question, None)
+    return answer is not None and bool(answer())
 
 
 def batch_size(device: torch.device) -> int:
     """Images per forward pass on this device."""
     return BATCH_ON_CPU if device.type == "cpu" else BATCH_ON_GPU
+
+
+def placed_on(network: nn.Module, device: torch.device) -> nn.Module:
+    """The network, moved to a device in the order of memory that its convolutions are quickest in there."""
+    import torch
+
+    moved = network.to(device)
+    # On a processor oneDNN convolves channels last a third quicker; the order changes nothing but speed and rounding.
+    return moved.to(memory_format=torch.channels_last) if device.type == "cpu" else moved
 
 
 @contextmanager
@@ -82,6 +96,10 @@ def running(device: torch.device, precision: Precision) -> Iterator[None]:
         if precision != "fp32":
             dtype = torch.bfloat16 if precision == "bf16" else torch.float16
             stack.enter_context(torch.autocast(device.type, dtype=dtype))
+        if device.type == "cpu" and precision == "bf16" and not _processor_has("_is_amx_tile_supported"):
+            from OsteoScreenLib.classifier.half_attention import HalfAttention
+
+            stack.enter_context(HalfAttention())
         yield
 
 

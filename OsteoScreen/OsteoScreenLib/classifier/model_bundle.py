@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from OsteoScreenLib.bundle import Bundle
+from OsteoScreenLib.classifier.architectures import GIVEN
 from OsteoScreenLib.classifier.manifest_reader import ManifestReader
 from OsteoScreenLib.classifier.prediction import CLASSES, OperatingPoints
 from OsteoScreenLib.classifier.preprocess import PreprocessSpec
@@ -15,7 +16,10 @@ from OsteoScreenLib.errors import InputError
 
 TUNINGS = ("full", "linear", "partial", "lora")
 
+TIMM, INSTALLED = "timm", "entry-point"  # where a network comes from
+
 _TIMM_NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)?")
+_PACKAGE_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 _OPTION_NAME = re.compile(r"[a-z][a-z0-9_]*")
 # Options that would read files, contact a hub, or change what the rest of the manifest states.
 _FORBIDDEN_OPTION = re.compile(
@@ -42,12 +46,16 @@ class BaseWeights:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A timm network: its name there, further options of its constructor, and LoRA adapters kept apart if any."""
+    """A network: its name in timm, further options of its constructor, and LoRA adapters kept apart if any.
+
+    package : empty for timm; otherwise the installed Python package whose entry point of this name builds it (see `architectures`).
+    """
 
     name: str
     options: Mapping[str, Any]
     lora: LoraSettings | None = None
     base: BaseWeights | None = None
+    package: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,17 +115,22 @@ class ModelBundle:
 
 
 def _architecture(read: ManifestReader) -> Architecture:
-    read.only("library", "name", "options", "lora", "base")
-    read.choice("library", ("timm",))
+    installed = read.choice("library", (TIMM, INSTALLED)) == INSTALLED
+    read.only("library", "name", "options", *(("package",) if installed else ("lora", "base")))
     name = read.text("name")
-    if not _TIMM_NAME.fullmatch(name):
-        raise read.wrong("name", "the plain name of a timm model")
+    if not (_PACKAGE_NAME if installed else _TIMM_NAME).fullmatch(name):
+        raise read.wrong("name", "the plain name of an entry point" if installed else "the plain name of a timm model")
     options = read.section("options")
     for key, value in options.table.items():
-        if not _OPTION_NAME.fullmatch(key) or _FORBIDDEN_OPTION.fullmatch(key):
+        if not _OPTION_NAME.fullmatch(key) or _FORBIDDEN_OPTION.fullmatch(key) or (installed and key in GIVEN):
             raise options.wrong(key, "left out, for it is not an option that a bundle may set")
         if not _is_plain(value):
             raise options.wrong(key, "a number, a text, true, false, or a list of numbers")
+    if installed:
+        package = read.text("package")
+        if not _PACKAGE_NAME.fullmatch(package):
+            raise read.wrong("package", "the plain name of a Python package")
+        return Architecture(name, dict(options.table), package=package)
     if ("lora" in read.table) != ("base" in read.table):
         raise read.wrong("lora", 'given together with "architecture.base", or not at all')
     if "lora" not in read.table:

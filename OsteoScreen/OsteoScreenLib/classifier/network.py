@@ -1,4 +1,4 @@
-"""Building a timm network from a bundle and loading its weights strictly."""
+"""Building a bundle's network and loading its weights strictly."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from OsteoScreenLib.classifier.architectures import build_installed
 from OsteoScreenLib.classifier.lora import merge_lora, split_adapters
 from OsteoScreenLib.classifier.model_bundle import Architecture, BaseWeights, ModelBundle
 from OsteoScreenLib.classifier.prediction import CLASSES
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
 
 
 def build_network(architecture: Architecture, preprocessing: PreprocessSpec, owner: str = "the bundle") -> nn.Module:
-    """A timm network with three outputs and random weights; nothing is downloaded.
+    """A network with three outputs and random weights, of timm or of an installed package; nothing is downloaded.
 
-    Networks made for one input size (vision transformers) get the bundle's; the others take any.
-    Raises `InputError` when timm has no such network or refuses the options.
+    timm's networks made for one input size (vision transformers) get the bundle's; the others take any.
+    Raises `InputError` when timm, or the package, has no such network or refuses the options.
     """
+    if architecture.package:
+        shape = (preprocessing.channels, preprocessing.rows, preprocessing.columns)
+        return build_installed(architecture.name, architecture.package, architecture.options, shape, len(CLASSES), owner)
     return _create(architecture, preprocessing, owner)
 
 

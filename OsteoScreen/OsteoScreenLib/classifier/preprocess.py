@@ -120,15 +120,29 @@ def prepare(pixels: np.ndarray, spec: PreprocessSpec) -> torch.Tensor:
     float32 (n, channels, spec.rows, spec.columns) on the CPU. Each image is prepared on its own: its values do not
     depend on the others.
     """
-    import torch
-    from torch.nn.functional import interpolate, pad
-
     if pixels.ndim != 3:
         raise ValueError(f"pixels must be (n, rows, columns), got {pixels.shape}")
     geometry = InputGeometry.of(spec, (pixels.shape[1], pixels.shape[2]))
+    return placed(narrowed(pixels, spec, geometry), spec, geometry)
+
+
+def narrowed(pixels: np.ndarray, spec: PreprocessSpec, geometry: InputGeometry) -> torch.Tensor:
+    """The first half of `prepare`: each row, on its own, at the width of the network's input.
+
+    pixels : float32 (n, rows, columns), of all rows or of some. Returns float32 (n, 1, rows, resized columns).
+    """
+    import torch
+
     images = torch.from_numpy(np.ascontiguousarray(pixels, dtype=np.float32)).unsqueeze(1)
-    if geometry.resized != geometry.shape:
-        images = interpolate(images, size=geometry.resized, mode=spec.interpolation, align_corners=False, antialias=True)
+    return _resized(images, (pixels.shape[1], geometry.resized[1]), spec)
+
+
+def placed(images: torch.Tensor, spec: PreprocessSpec, geometry: InputGeometry) -> torch.Tensor:
+    """The second half of `prepare`: narrowed images (n, 1, rows, resized columns) → network input."""
+    import torch
+    from torch.nn.functional import pad
+
+    images = _resized(images, geometry.resized, spec)
     # Bicubic overshoots at edges; the network never sees a grey value outside the radiograph's range.
     images = images.clamp(0.0, 1.0)
     below = spec.rows - geometry.resized[0] - geometry.top
@@ -138,3 +152,11 @@ def prepare(pixels: np.ndarray, spec: PreprocessSpec) -> torch.Tensor:
     mean = torch.tensor(spec.mean).view(1, -1, 1, 1)
     std = torch.tensor(spec.std).view(1, -1, 1, 1)
     return (images - mean) / std
+
+
+def _resized(images: torch.Tensor, size: tuple[int, int], spec: PreprocessSpec) -> torch.Tensor:
+    from torch.nn.functional import interpolate
+
+    if tuple(images.shape[2:]) == size:
+        return images
+    return interpolate(images, size=size, mode=spec.interpolation, align_corners=False, antialias=True)

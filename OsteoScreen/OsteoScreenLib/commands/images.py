@@ -54,8 +54,13 @@ def summary(body: Mapping[str, Any]) -> str:
     remark = f"; {warnings} warning{'s' if warnings > 1 else ''}" if warnings else ""
     if "decision" not in body:
         return f"{len(body['bones'])} bones{to_check(body.get('remarks', {}))}{remark}; masks: {body['files']['masks']}"
+    verdict = f"; {_verdict(body['verdict']['sentence'])}" if body.get("verdict") else ""
     shares = ", ".join(f"{name} {100 * value:.1f} %" for name, value in body["probabilities"].items())
-    return f"{_INPUT_CHECK[(body.get('domain') or {}).get('level')]}{body['decision']} ({shares}){remark}; report: {body['files']['report']}"
+    return f"{_INPUT_CHECK[(body.get('domain') or {}).get('level')]}{body['decision']} ({shares}){verdict}{remark}; report: {body['files']['report']}"
+
+
+def _verdict(sentence: str) -> str:
+    return f"{sentence[:1].lower()}{sentence[1:].rstrip('.')}"
 
 
 # What the reader has to know before the answer.

@@ -105,17 +105,25 @@ def classifier(
     seed: Seed = 0,
     steps: int | None = None,
     leave_out: LeaveOut = "",
+    shuffle_labels: Annotated[
+        bool,
+        typer.Option(
+            "--shuffle-labels", help="Each body keeps a class by lot: a model for 'osteoscreen sanity --random-labels'."
+        ),
+    ] = False,
 ) -> None:
     """The classifier of simulated bone density."""
-    from OsteoScreenLib.study.train_classifier import ClassifierOptions, train_classifier
+    from OsteoScreenLib.study.label_randomised import train_label_randomised
+    from OsteoScreenLib.study.train_classifier import SHUFFLED, ClassifierOptions, train_classifier
 
-    folder = out or work / _named("chest-sim-classifier", leave_out)
+    folder = out or work / (_named("chest-sim-classifier", leave_out) + (SHUFFLED if shuffle_labels else ""))
     # Runs for the figures alone take fewer bodies.
     bodies = (96, 24, 32) if leave_out else ClassifierOptions.bodies
     options = ClassifierOptions(
         thorax_ct, skeleton, work, folder, seed, leave_out, steps=steps or ClassifierOptions.steps, bodies=bodies
     )
-    print(f"The bundle lies in {train_classifier(options).folder}.")
+    bundle = train_label_randomised(train_classifier, options) if shuffle_labels else train_classifier(options)
+    print(f"The bundle lies in {bundle.folder}.")
 
 
 @app.command()

@@ -114,7 +114,7 @@ def heat_bar(width: int, height: int) -> np.ndarray:
 def bar_remark(saliency: SaliencyMap) -> str:
     """What the bar's scale means."""
     if saliency.is_empty:
-        return f"empty: no place here speaks for {saliency.target}"
+        return f"empty: no place here {saliency.claim}"
     return "scaled within this image: some place is always marked"
 
 
@@ -133,7 +133,7 @@ def _draw_bar(image: object, draw: object, left: int, top: int, saliency: Salien
 
     assert isinstance(image, Image.Image) and isinstance(draw, ImageDraw.ImageDraw)
     draw.text((left, top), drawable(saliency.method), font=typeface(18), fill=_INK)
-    draw.text((left, top + 24), drawable(f"for {saliency.target}"), font=typeface(15), fill=_INK)
+    draw.text((left, top + 24), drawable(saliency.about), font=typeface(15), fill=_INK)
     height, width, start = 200, 26, top + 56
     image.paste(Image.fromarray(heat_bar(width, height)), (left, start))
     draw.rectangle((left - 1, start - 1, left + width, start + height), outline=_QUIET)

@@ -17,6 +17,7 @@ from OsteoScreenLib.bones.quality import NUMBERING, SHORT, Mark
 from OsteoScreenLib.exchange.overlay import banner, bar_remark, heat_bar
 from OsteoScreenLib.exchange.placing import fit
 from OsteoScreenLib.exchange.plate import grey_picture
+from OsteoScreenLib.exchange.report_overlap import MEANING, overlap_rows
 from OsteoScreenLib.explain.analysis import Analysis, BoneEffect, Covering, RadiographFacts
 from OsteoScreenLib.radiograph.radiograph import Radiograph
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     import jinja2
 
 _SIDE_PICTURE = 900
+VERDICT_MEANING = (
+    "The bone groups, covered one after another, against as many pixels covered elsewhere. It is about this image and this model: a "
+    "model that looks at bone can still be wrong, and controls are no picture of a missing bone."
+)
 _SPACING = {
     "calibrated": "calibrated in the patient",
     "magnification": "corrected for magnification",
@@ -36,9 +41,11 @@ _FILLS = {
     "inpaint": "inpainting from the surroundings",
     "noise": "noise",
     "black": "black",
+    "linear": "noisy linear imputation from the surroundings",
+    "tokens": "left out of what the model sees, patch by patch; drawn black",
 }
 _STEPS = {"read": "reading", "gate": "image check", "segment": "bones", "prediction": "prediction", "saliency": "heatmap",
-          "covering": "covering"}  # fmt: skip
+          "covering": "covering", "verdict": "verdict"}  # fmt: skip
 
 
 def render_report(
@@ -70,6 +77,9 @@ def render_report(
         radiograph=data_uri(_small(radiograph.pixels)),
         covered=None if analysis.covering is None else _covered(analysis.covering, analysis),
         shown=None if shown is None else data_uri(_small(shown)),
+        overlap=overlap_rows(analysis),
+        overlap_meaning=MEANING,
+        verdict_meaning=VERDICT_MEANING,
         groups=_groups(analysis, masks),
         numbering=NUMBERING,
         provenance=_provenance(analysis, masks, seconds or {}),
@@ -279,7 +289,8 @@ def _provenance(analysis: Analysis, masks: BoneMasks, seconds: Mapping[str, floa
     ]
     if analysis.saliency is not None:
         heat = analysis.saliency
-        rows.insert(3, ("Heatmap", f"{heat.method} of the {heat.score}, layer {heat.layer}, {_grid(heat.grid.shape)} cells"))
+        of = f" of the {heat.score}" if heat.is_for_target else ""
+        rows.insert(3, ("Heatmap", f"{heat.method}{of}, from {heat.layer}, {_grid(heat.grid.shape)} cells"))
     return rows
 
 

@@ -34,13 +34,18 @@ from OsteoScreenLib.explain.analysis import (
     RadiographFacts,
 )
 from OsteoScreenLib.explain.covering import LARGEST_MARGIN, Coverer
-from OsteoScreenLib.explain.gradcam import grad_cam
-from OsteoScreenLib.explain.sweep import BoneSet, Variant, sweep
+from OsteoScreenLib.explain.judging import judge
+from OsteoScreenLib.explain.overlap import Overlap, measure_overlap
+from OsteoScreenLib.explain.saliency import SaliencyMap
+from OsteoScreenLib.explain.saliency_map import saliency_map
+from OsteoScreenLib.explain.saliency_methods import method_for
+from OsteoScreenLib.explain.sweep import BoneSet, Trial, Variant, sweep
 from OsteoScreenLib.radiograph.radiograph import Note, Radiograph
 
 # Called with the share done (0 to 1) and a few words on what is being done.
 Progress = Callable[[float, str], None]
 
+_ASKING = "asking whether it looks at bone"
 _PACKAGES = ("torch", "timm", "numpy", "grad-cam", "opencv-python-headless")
 
 
@@ -61,7 +66,8 @@ def analyse(
     Raises
     ------
     InputError
-        One sentence: an unknown target, bone, mode or fill, a margin in millimetres without a spacing, masks of another size.
+        One sentence: an unknown target, bone, mode, fill or saliency method, a method that the network cannot give, a margin in
+        millimetres without a spacing, masks of another size.
     """
     request = request or AnalysisRequest()
     report = progress or (lambda _share, _words: None)
@@ -69,29 +75,51 @@ def analyse(
         raise InputError(f"There is no target called '{request.target}'; choose one of {', '.join(TARGETS)}.", code="target")
     if masks is None and request.cover:
         raise InputError("Bones cannot be covered without bone masks; segment the radiograph first.", code="no-masks")
+    if request.saliency:
+        method_for(request.saliency_method, classifier.network)
     coverer, chosen, notes = _prepare_covering(radiograph, masks, request)
     started = datetime.now(UTC).isoformat(timespec="seconds")
     seconds: dict[str, float] = {}
 
-    place = (classifier.device.type, classifier.precision)
     report(0.0, "predicting")
+    settle(classifier, radiograph, masks)
+    place = (classifier.device.type, classifier.precision)
     with _timed(seconds, "prediction"):
         untouched = next(iter(classifier.predict_stream([radiograph.pixels])))
         domain = classifier.domain(radiograph.pixels)
-    saliency = None
+    saliency: SaliencyMap | None = None
+    overlap: tuple[Overlap, ...] = ()
     if request.saliency:
         report(0.2, "computing the heatmap")
         with _timed(seconds, "saliency"):
-            saliency = grad_cam(classifier, radiograph.pixels, request.target)
-        if saliency.is_empty:
-            notes.append(
-                Note("empty-heatmap", "info", f"The heatmap is empty: no place on the image speaks for {request.target}.")
+            saliency = saliency_map(
+                classifier,
+                radiograph.pixels,
+                request.target,
+                request.saliency_method,
+                lambda share: report(0.2 + 0.2 * share, "computing the heatmap"),
             )
+            overlap = measure_overlap(saliency, masks) if masks is not None else ()
+        if saliency.is_empty:
+            notes.append(Note("empty-heatmap", "info", f"The heatmap is empty: no place on the image {saliency.claim}."))
     covering = None
     if coverer is not None:
         report(0.4, "covering bones")
         with _timed(seconds, "covering"):
             covering = _covering(radiograph, coverer, classifier, request, chosen, untouched, report)
+    verdict = None
+    if request.verdict and masks is not None:
+        report(0.65, _ASKING)
+        with _timed(seconds, "verdict"):
+            verdict = judge(
+                coverer or make_coverer(radiograph, masks, request),
+                classifier,
+                replace(request, dilation_px=_margin_px(radiograph, request)),
+                saliency,
+                overlap,
+                domain,
+                lambda share: report(0.65 + 0.35 * share, _ASKING),
+            )
     if (classifier.device.type, classifier.precision) != place:
         # The device ran out of memory on the way. Numbers of two devices are never put side by side.
         return analyse(radiograph, masks, classifier, request, progress)
@@ -109,8 +137,10 @@ def analyse(
         site=masks.site if masks is not None else None,
         segmenter=masks.method if masks is not None else "",
         bones=_summaries(radiograph, masks, quality) if masks is not None else (),
+        overlap=overlap,
         absent=tuple(AbsentBone(one.name, one.marks) for one in quality.values() if not one.found and one.marks),
         covering=covering,
+        verdict=verdict,
         notes=(_input_check(domain), *radiograph.notes, *classifier.notes, *notes, *notes_on(quality)),
         statements=_statements(domain, model.simulated),
         provenance=Provenance(versions(), classifier.device.type, classifier.precision, started, seconds),
@@ -129,6 +159,14 @@ def _statements(domain: Domain | None, simulated: bool) -> tuple[str, ...]:
     """What must be read before the answer, the image's own first."""
     doubt = (domain.sentence,) if domain is not None and domain.level != "in" else ()
     return (*doubt, RESEARCH_USE_ONLY, *((SIMULATED_TRAINING,) if simulated else ()))
+
+
+def settle(classifier: Classifier, radiograph: Radiograph, masks: BoneMasks | None) -> None:
+    """Choose the precision in which everything about this radiograph is computed: by its answer untouched, and with every bone covered."""
+    images = [radiograph.pixels]
+    if masks is not None and masks.names:
+        images.append(Coverer(radiograph.pixels, masks).cover(masks.names))
+    classifier.settle_precision(images)
 
 
 def make_coverer(radiograph: Radiograph, masks: BoneMasks, request: AnalysisRequest) -> Coverer:
@@ -197,9 +235,11 @@ def _covering(
     state: BoneSet = frozenset(found)
     reference: BoneSet = frozenset() if removing else every
 
+    span = 0.2 if request.verdict else 0.6  # of the progress
     wanted = [reference, state, *covered_for.values()]
-    wanted = [bones for bones in wanted if bones]
-    answers = sweep(coverer, classifier, wanted, lambda done, total: report(0.4 + 0.6 * done / total, "covering bones"))
+    trials = [Trial(bones) for bones in wanted if bones]
+    found_out = sweep(coverer, classifier, trials, lambda done, total: report(0.4 + span * done / total, "covering bones"))
+    answers = {trial.covered: variant for trial, variant in found_out.items()}
     answers[frozenset()] = Variant(untouched, 0)
 
     sign = 1.0 if removing else -1.0

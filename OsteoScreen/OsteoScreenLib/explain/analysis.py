@@ -11,7 +11,10 @@ from OsteoScreenLib.bones.vocabulary import Site
 from OsteoScreenLib.classifier.prediction import CLASSES, TARGETS, OperatingPoints, Prediction
 from OsteoScreenLib.explain.covering import Mode
 from OsteoScreenLib.explain.fills import Fill
+from OsteoScreenLib.explain.overlap import Overlap
 from OsteoScreenLib.explain.saliency import SaliencyMap
+from OsteoScreenLib.explain.saliency_methods import DEFAULT_METHOD
+from OsteoScreenLib.explain.verdict import Verdict
 from OsteoScreenLib.radiograph.radiograph import Note, Placement, Radiograph, Source, SpacingSource
 
 __all__ = [
@@ -35,7 +38,9 @@ class AnalysisRequest:
     target : what saliency and effects are about, one of `TARGETS`. saliency : whether to compute the heatmap.
     cover : bones and groups to cover, as a person names them; empty for none. mode, fill : see `covering` and `fills`.
     dilation_px : margin around covered bones in pixels; dilation_mm : the same in millimetres, which wins where given and
-        needs a known spacing. seed : of the fill "noise".
+        needs a known spacing. seed : of the fills "noise" and "linear".
+    saliency_method : how the heatmap is made, a key of `SALIENCY_METHODS`.
+    verdict : whether to ask if the answer comes from bone (`explain.verdict`), which takes about 250 forward passes more.
     """
 
     target: str = "osteoporosis"
@@ -46,6 +51,8 @@ class AnalysisRequest:
     dilation_px: float = 0.0
     dilation_mm: float | None = None
     seed: int = 0
+    saliency_method: str = DEFAULT_METHOD
+    verdict: bool = False
 
 
 @dataclass(frozen=True)
@@ -181,6 +188,8 @@ class Analysis:
 
     prediction : on the untouched radiograph. target_probability : of the request's target there.
     bones, site, segmenter : the bones found and what drew them. absent : bones without a mask that are to be spoken of. statements : sentences that must stand beside the answer.
+    overlap : of the saliency map with all bones, each group, each bone; empty without a map or without bones.
+    verdict : whether the answer comes from bone; None where it was not asked for, and without bone masks.
     """
 
     request: AnalysisRequest
@@ -197,6 +206,8 @@ class Analysis:
     statements: tuple[str, ...]
     provenance: Provenance
     absent: tuple[AbsentBone, ...] = ()
+    overlap: tuple[Overlap, ...] = ()
+    verdict: Verdict | None = None
 
     def to_json(self) -> str:
         """The analysis as JSON text, valid under the published schema (`Resources/Schemas/analysis.schema.json`)."""

@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import Any
 
 from OsteoScreenLib.explain.analysis import Analysis, BoneSummary, Covering, Prediction, RadiographFacts, SaliencyMap
+from OsteoScreenLib.explain.overlap import POINTING_TOLERANCE, THRESHOLDS, Overlap
 
 SCHEMA = "urn:osteoscreen:schema:analysis:1"
 
@@ -37,6 +38,7 @@ def to_table(analysis: Analysis) -> dict[str, Any]:
         "request": {
             "target": request.target,
             "saliency": request.saliency,
+            "saliency_method": request.saliency_method if request.saliency else None,
             "cover": list(request.cover),
             "mode": request.mode,
             "fill": request.fill,
@@ -46,7 +48,7 @@ def to_table(analysis: Analysis) -> dict[str, Any]:
         },
         "prediction": _prediction(analysis.prediction),
         "target_probability": analysis.target_probability,
-        "saliency": None if analysis.saliency is None else _saliency(analysis.saliency),
+        "saliency": None if analysis.saliency is None else _saliency(analysis.saliency, analysis.overlap),
         "bones": {
             "site": analysis.site.name if analysis.site is not None else None,
             "segmenter": analysis.segmenter,
@@ -54,6 +56,7 @@ def to_table(analysis: Analysis) -> dict[str, Any]:
             "absent": [{"name": bone.name, "remarks": [mark.code for mark in bone.remarks]} for bone in analysis.absent],
         },
         "covering": None if analysis.covering is None else _covering(analysis.covering),
+        "verdict": None if analysis.verdict is None else asdict(analysis.verdict),
         "notes": [{"code": note.code, "severity": note.severity, "text": note.text} for note in analysis.notes],
         "provenance": {
             "versions": dict(analysis.provenance.versions),
@@ -116,7 +119,7 @@ def _prediction(prediction: Prediction) -> dict[str, Any]:
     }
 
 
-def _saliency(saliency: SaliencyMap) -> dict[str, Any]:
+def _saliency(saliency: SaliencyMap, overlap: tuple[Overlap, ...]) -> dict[str, Any]:
     return {
         "method": saliency.method,
         "target": saliency.target,
@@ -125,7 +128,17 @@ def _saliency(saliency: SaliencyMap) -> dict[str, Any]:
         "empty": saliency.is_empty,
         "grid": [[float(value) for value in row] for row in saliency.grid],
         "grid_to_radiograph": [[float(value) for value in row] for row in saliency.grid_to_radiograph],
+        "overlap": {
+            "thresholds": list(THRESHOLDS),
+            "pointing_tolerance": POINTING_TOLERANCE,
+            "bones": [overlap_table(one) for one in overlap],
+        },
     }
+
+
+def overlap_table(overlap: Overlap) -> dict[str, Any]:
+    """One row of the overlap; null where a number is not defined."""
+    return asdict(overlap) | {"iou_sweep": None if overlap.iou_sweep is None else list(overlap.iou_sweep)}
 
 
 def _covering(covering: Covering) -> dict[str, Any]:

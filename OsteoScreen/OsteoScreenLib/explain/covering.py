@@ -10,13 +10,14 @@ A margin widens the covered bones' masks by that many pixels (Euclidean); shown 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from OsteoScreenLib.bones.masks import BoneMasks
+from OsteoScreenLib.bones.masks import BoneMasks, bounding_box
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.explain.fills import FILLS, Fill, fill_source
 
@@ -37,11 +38,27 @@ class Region:
         """Covered pixels."""
         return int(np.count_nonzero(self.inside))
 
+    @property
+    def key(self) -> bytes:
+        """Equal for regions of the same pixels of one radiograph, whatever their boxes; empty for the empty region."""
+        tight = bounding_box(self.inside)
+        inside = self.inside[tight]
+        if not inside.size:
+            return b""
+        corner = np.array([self.box[0].start + tight[0].start, self.box[1].start + tight[1].start, *inside.shape], "<i8")
+        return hashlib.blake2b(corner.tobytes() + np.packbits(inside).tobytes(), digest_size=16).digest()
+
     def full(self, shape: tuple[int, int]) -> np.ndarray:
         """The whole mask, bool (rows, columns)."""
         mask = np.zeros(shape, bool)
         mask[self.box] = self.inside
         return mask
+
+
+def tight(mask: np.ndarray) -> Region:
+    """A mask of the whole radiograph, bool (rows, columns), as a region in its smallest box."""
+    box = bounding_box(mask)
+    return Region(box, mask[box])
 
 
 class BoneCutouts:
@@ -115,7 +132,7 @@ def widened(mask: np.ndarray, margin_px: float) -> np.ndarray:
 class Coverer:
     """Covers bones of one radiograph, in one mode and with one fill; what the fill needs is prepared once.
 
-    pixels : float32 (rows, columns) in [0, 1], never changed. seed : of the fill "noise".
+    pixels : float32 (rows, columns) in [0, 1], never changed. seed : of the fills "noise" and "linear".
     bones : the masks cut out before, where several coverers share them; cut out here otherwise.
     """
 
@@ -148,16 +165,16 @@ class Coverer:
         everywhere = self.bones.hull(self.bones.names)
         self._source = fill_source(fill, pixels, everywhere, self.bones.union(self.bones.names, everywhere), seed)
 
-    def region(self, covered: Iterable[str]) -> Region:
-        """The pixels that covering these bones replaces."""
-        return covered_region(self.bones, covered, self.mode, self.margin_px)
+    def region(self, covered: Iterable[str], mode: Mode | None = None) -> Region:
+        """The pixels that covering these bones replaces, in the coverer's own mode or in another one."""
+        return covered_region(self.bones, covered, mode or self.mode, self.margin_px)
 
     def cover(self, covered: Iterable[str]) -> np.ndarray:
         """A copy of the radiograph's pixels with these bones covered; pixels outside the region are bit-identical."""
         return self.cover_region(self.region(covered))
 
     def cover_region(self, region: Region) -> np.ndarray:
-        """A copy of the radiograph's pixels with a region covered."""
+        """A copy of the radiograph's pixels with a region covered; for the fill "tokens" black, which no model is shown."""
         painted = self.pixels.copy()
         if region.inside.size:
             np.copyto(painted[region.box], self._source(region.box, region.inside), where=region.inside)

@@ -1,8 +1,8 @@
-"""Where Grad-CAM hooks a network, and how what it finds there becomes a grid of image cells.
+"""Where a network's features are read, and how what is found there becomes a grid of image cells.
 
 Class-token pooling: the patch tokens that leave the last block get no gradient, so the hook is `blocks[-1].norm1`.
 Average, maximum and attention pooling read the patch tokens themselves, so the hook is what the pooling reads.
-ConvNets: the last feature stage.
+ConvNets and hierarchical transformers: the last feature stage.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from OsteoScreenLib.errors import OsteoScreenError
+from OsteoScreenLib.errors import InputError
 
 if TYPE_CHECKING:
     import torch
@@ -20,22 +20,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Hook:
-    """layer : the module whose output is read; name : its name in the network; to_grid : output → (n, channels, rows, columns)."""
+    """Where features are read.
+
+    layer : the module whose output is read; name : its name in the network; to_grid : output → (n, channels, rows, columns).
+    even_cells : whether the cells tile the network's input evenly. attention_behind : modules with attention that the features
+    pass through on their way to the answer.
+    """
 
     layer: nn.Module
     name: str
     to_grid: Callable[[torch.Tensor], torch.Tensor]
-    is_transformer: bool
+    even_cells: bool
+    attention_behind: tuple[nn.Module, ...] = ()
+
+
+def is_transformer(network: Any) -> bool:
+    """Whether a timm network is a plain vision transformer: blocks over all patches of the image, which keep their places."""
+    named = all(hasattr(network, name) for name in ("blocks", "patch_embed", "num_prefix_tokens"))
+    return named and getattr(network.patch_embed, "grid_size", None) is not None
 
 
 def find_hook(network: Any, inputs: torch.Tensor) -> Hook:
-    """The hook for a timm network. Raises `OsteoScreenError` for a network of neither kind.
+    """The hook for a timm network. Raises `InputError` for a network whose features are no grid.
 
     inputs : (1, channels, rows, columns) on the network's device.
     """
-    if hasattr(network, "blocks") and hasattr(network, "patch_embed") and hasattr(network, "num_prefix_tokens"):
-        return _transformer_hook(network)
-    return _convnet_hook(network, inputs)
+    return _transformer_hook(network) if is_transformer(network) else _convnet_hook(network, inputs)
+
+
+def grid_of(network: Any) -> tuple[int, int]:
+    """(rows, columns) of a vision transformer's patches."""
+    rows, columns = network.patch_embed.grid_size
+    return int(rows), int(columns)
 
 
 def _transformer_hook(network: Any) -> Hook:
@@ -48,17 +64,18 @@ def _transformer_hook(network: Any) -> Hook:
     else:
         layer, name = network.blocks[-1], f"blocks.{index}"
     if layer is None:
-        raise OsteoScreenError(
-            f"Grad-CAM does not know the blocks of the network {type(network).__name__}; switch the heatmap off."
-        )
+        raise _unknown(network)
     prefix = int(network.num_prefix_tokens)
-    grid = network.patch_embed.grid_size
+    grid = grid_of(network)
 
     def to_grid(tokens: torch.Tensor) -> torch.Tensor:
+        if tokens.ndim != 3 or tokens.shape[1] != prefix + grid[0] * grid[1]:
+            raise _unknown(network)
         patches = tokens[:, prefix:]
         return patches.reshape(len(tokens), grid[0], grid[1], -1).permute(0, 3, 1, 2)
 
-    return Hook(layer, name, to_grid, True)
+    behind = (network.blocks[-1], getattr(network, "attn_pool", None))
+    return Hook(layer, name, to_grid, True, tuple(part for part in behind if part is not None))
 
 
 def _convnet_hook(network: Any, inputs: torch.Tensor) -> Hook:
@@ -84,11 +101,16 @@ def _convnet_hook(network: Any, inputs: torch.Tensor) -> Hook:
     # The last to return it is the outermost, so nothing changes the tensor in place after the hook has read it.
     makers = [(name, module) for name, module, output in produced if output is features]
     if features is None or features.ndim != 4 or not makers:
-        raise OsteoScreenError(
-            f"Grad-CAM does not know where to look inside the network {type(network).__name__}; switch the heatmap off."
-        )
+        raise _unknown(network)
     name, layer = makers[-1]
+    if getattr(network, "output_fmt", "NCHW") == "NHWC":
+        # Such networks (Swin) halve their map by merging patches, without overlap.
+        return Hook(layer, name, _channels_first, True, (layer,))
     return Hook(layer, name, _images_as_they_are, False)
+
+
+def _channels_first(maps: torch.Tensor) -> torch.Tensor:
+    return maps.permute(0, 3, 1, 2)
 
 
 def _images_as_they_are(maps: torch.Tensor) -> torch.Tensor:
@@ -99,3 +121,11 @@ def _is_identity(module: Any) -> bool:
     from torch import nn
 
     return module is None or isinstance(module, nn.Identity)
+
+
+def _unknown(network: Any) -> InputError:
+    return InputError(
+        f"No saliency method knows where to look inside the network {type(network).__name__}; leave the heatmap out "
+        '("none"), or choose another model.',
+        code="saliency-method",
+    )

@@ -36,9 +36,16 @@ class ClassifierReport:
     checked_on: tuple[int, int]
 
 
+_BY_LOT = """**Trained on labels by lot.** Each body kept a class drawn by lot, whatever its bone density, so there was nothing to learn about bone.
+It is there for the sanity check of saliency maps alone (`osteoscreen sanity --random-labels`); what else stands below is the plain recipe's.
+
+"""
+
+
 def command_of(options: ClassifierOptions) -> str:
     """The command that repeats the run."""
     left = f" --leave-out {options.leave_out}" if options.leave_out else ""
+    left += " --shuffle-labels" if options.shuffled_labels else ""
     return (
         "osteoscreen train-embedded classifier --thorax-ct DIR --skeleton ZIP --work DIR "
         f"--steps {options.steps} --seed {options.seed}{left}"
@@ -55,7 +62,7 @@ def classifier_card(options: ClassifierOptions, report: ClassifierReport) -> str
     leaks = "\n".join(leak.row() for leak in report.leaks)
     return f"""# chest-sim-classifier
 
-Normal, osteopenia or osteoporosis on a frontal chest radiograph, learnt from simulated radiographs alone.
+{_BY_LOT if options.shuffled_labels else ""}Normal, osteopenia or osteoporosis on a frontal chest radiograph, learnt from simulated radiographs alone.
 Research use only. **It was never shown a patient's bone density; its answers on real radiographs are not evidence about the patient.**
 
 ## What it is

@@ -1,4 +1,4 @@
-"""Classes of the WHO by T-score, and bodies of a wanted T-score for training."""
+"""Bodies of a wanted T-score."""
 
 from __future__ import annotations
 
@@ -11,11 +11,6 @@ from OsteoScreenLib.simulate.thorax import GROUPS
 # Ranges that T-scores of each class are drawn from, evenly. The inner borders are the WHO's: -1 and -2.5.
 RANGES = ((-1.0, 1.5), (-2.5, -1.0), (-4.5, -2.5))
 BETWEEN_BONES = 0.03  # relative difference of the other bone groups from the spine, standard deviation
-
-
-def class_of(t_score: float) -> int:
-    """0 normal (T ≥ -1), 1 osteopenia, 2 osteoporosis (T ≤ -2.5), after the WHO."""
-    return 0 if t_score >= -1.0 else 1 if t_score > -2.5 else 2
 
 
 def random_t_score(rng: np.random.Generator, label: int) -> float:

@@ -111,11 +111,15 @@ def frame_of(image: np.ndarray, rng: np.random.Generator, size: int, still: bool
 
 @dataclass(frozen=True)
 class Triplet:
-    """A body in the three classes. images : (rows, columns) each. groups : masks bool (groups, rows, columns) of each."""
+    """A body in the three classes. images : (rows, columns) each. groups : masks bool (groups, rows, columns) of each.
+
+    body : its number.
+    """
 
     images: list[np.ndarray]
     t_scores: list[float]
     groups: list[np.ndarray]
+    body: int = 0
 
 
 def triplets(bodies: Bodies, rng: np.random.Generator, size: int) -> Iterator[Triplet]:
@@ -130,4 +134,4 @@ def triplets(bodies: Bodies, rng: np.random.Generator, size: int) -> Iterator[Tr
             frame = frame_of(image, rng, size)
             images.append(frame.apply(image))
             groups.append(np.stack([frame.apply_to_mask(mask) for mask in masks]))
-        yield Triplet(images, scores, groups)
+        yield Triplet(images, scores, groups, index)

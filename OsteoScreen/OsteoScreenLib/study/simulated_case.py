@@ -23,10 +23,11 @@ from OsteoScreenLib.simulate.dxa import dxa
 from OsteoScreenLib.simulate.render import Density, Exposure, detector_signal
 from OsteoScreenLib.simulate.texture import with_lung_texture
 from OsteoScreenLib.simulate.thorax import AUXILIARY, STRUCTURES, View, clinical_geometry, project_chest, random_parts
-from OsteoScreenLib.study.density import class_of, density_at, random_t_score
+from OsteoScreenLib.study.density import density_at, random_t_score
 from OsteoScreenLib.study.density_views import random_exposure
 from OsteoScreenLib.study.samples import Sample, sample_dataset
 from OsteoScreenLib.study.stopwatch import Stopwatch
+from OsteoScreenLib.study.who_class import class_of
 
 if TYPE_CHECKING:
     from OsteoScreenLib.study.simulated_cohort import CohortOptions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -35,11 +35,14 @@ from OsteoScreenLib.study.classifier_figures import (
     youden,
 )
 from OsteoScreenLib.study.classifier_leak import DEVELOPMENTS, Development, developments
-from OsteoScreenLib.study.density import class_of, random_t_score
-from OsteoScreenLib.study.density_views import Bodies, develop, load_bodies, triplets
+from OsteoScreenLib.study.density import random_t_score
+from OsteoScreenLib.study.density_views import Bodies, Triplet, develop, load_bodies, triplets
 from OsteoScreenLib.study.views import render_views
+from OsteoScreenLib.study.who_class import class_of
 
 log = logging.getLogger(__name__)
+
+SHUFFLED = "-shuffled-labels"  # behind the name of what was trained on labels by lot
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,9 @@ class ClassifierOptions:
     """What `train_classifier` needs.
 
     leave_out : a source of anatomy that is not trained on; the test bodies are then of that source alone. network, network_options : a timm name and what its constructor is given. bodies : rendered chests for training, validation and test, disjoint. views : folder of rendered
-    chests, None for `work`/views. batch : bodies a step, each in three densities. replays : how often a picture is used.
+    chests, None for `work`/views. batch : bodies a step, each in three densities. replays : how often a picture is used. sight : weight of
+    `BoneSight` in the loss.
+    shuffled_labels : each body keeps a class that is drawn by lot, whatever its density: a model for `study.label_randomised`.
     """
 
     thorax_ct: Path
@@ -66,6 +71,8 @@ class ClassifierOptions:
     replays: int = 3
     rate: float = 2e-3
     threads: int = 1
+    sight: float = 1.0
+    shuffled_labels: bool = False
 
 
 def specification(size: int) -> PreprocessSpec:
@@ -111,12 +118,17 @@ class BoneSight:
     """
 
     def __init__(self, network: nn.Module) -> None:
-        layers = [part for name, part in network.named_children() if name.startswith("layer")]
+        blocks = list(getattr(network, "blocks", ()))
+        layers = blocks or [part for name, part in network.named_children() if name.startswith("layer")]
+        self._network: Any = network
         self._features: torch.Tensor | None = None
         self._hook = layers[-2].register_forward_hook(self._keep) if len(layers) > 1 else None
         self.head = nn.LazyConv2d(len(GROUPS), 1)
 
     def _keep(self, _layer: nn.Module, _inputs: Any, output: torch.Tensor) -> None:
+        if output.ndim == 3:  # (n, tokens, channels) of a vision transformer
+            patches = output[:, self._network.num_prefix_tokens :]
+            output = patches.unflatten(1, self._network.patch_embed.grid_size).permute(0, 3, 1, 2)
         self._features = output
 
     def loss(self, groups: torch.Tensor) -> torch.Tensor:
@@ -133,8 +145,18 @@ class BoneSight:
             self._hook.remove()
 
 
-def fit(bodies: Bodies, options: ClassifierOptions) -> nn.Module:
-    """Train on fresh developments of the bodies; returns the moving average of the weights."""
+def fit(
+    bodies: Bodies,
+    options: ClassifierOptions,
+    drawn_from: Callable[[np.random.Generator], Iterator[Triplet]] | None = None,
+    mirrored: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> nn.Module:
+    """Train on fresh developments of the bodies; returns the moving average of the weights.
+
+    drawn_from : gives the triplets to train on for a generator, `triplets` of the bodies when None. mirrored : half of the batches
+    are mirrored. progress : called with (steps done, all).
+    """
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(options.threads)
@@ -154,27 +176,30 @@ def fit(bodies: Bodies, options: ClassifierOptions) -> nn.Module:
     optimiser = torch.optim.AdamW([*network.parameters(), *sight.head.parameters()], lr=options.rate, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.rate, total_steps=options.steps, pct_start=0.2)
     rng = np.random.default_rng([options.seed, 21])
-    stream = triplets(bodies, rng, options.size)
+    stream = triplets(bodies, rng, options.size) if drawn_from is None else drawn_from(rng)
     pool: list[tuple[torch.Tensor, list[int], torch.Tensor]] = []
     losses = []
+    lots = labels_by_lot(len(bodies.stacks), options.seed) if options.shuffled_labels else None
     for step in range(options.steps):
         for _ in range(max(1, options.batch // options.replays) if len(pool) >= 3 * options.batch else 3 * options.batch):
             drawn = next(stream)
             groups = np.stack([_placed(group, options.size) for group in drawn.groups])
             inputs = torch.cat([prepare(image[None], spec) for image in drawn.images])
-            pool.append((inputs, [class_of(score) for score in drawn.t_scores], torch.from_numpy(groups)))
+            classes = [class_of(score) if lots is None else int(lots[drawn.body]) for score in drawn.t_scores]
+            pool.append((inputs, classes, torch.from_numpy(groups)))
         del pool[: max(0, len(pool) - 200)]
         chosen = rng.choice(len(pool), options.batch, replace=False)
         inputs = torch.cat([pool[int(index)][0] for index in chosen]).contiguous(memory_format=torch.channels_last)
         labels = torch.tensor([label for index in chosen for label in pool[int(index)][1]])
         masks = torch.cat([pool[int(index)][2] for index in chosen]).float()
-        if rng.random() < 0.5:
+        if mirrored and rng.random() < 0.5:
             # Bone density has no side: mirrored chests are as good, and hold the network to bone.
             inputs, masks = inputs.flip(-1), masks[:, _OTHER_SIDE].flip(-1)
         logits = network(inputs)
         loss = nn.functional.cross_entropy(logits, labels)
         optimiser.zero_grad()
-        (loss + ordered(logits) + sight.loss(masks)).backward()
+        order = ordered(logits) if lots is None else 0.0  # labels by lot are in no order
+        (loss + order + options.sight * sight.loss(masks)).backward()
         nn.utils.clip_grad_norm_(network.parameters(), 2.0)
         optimiser.step()
         schedule.step()
@@ -185,6 +210,8 @@ def fit(bodies: Bodies, options: ClassifierOptions) -> nn.Module:
         losses.append(loss.item())
         if step % 25 == 24:
             log.info("step %d: loss %.4f", step + 1, np.mean(losses[-25:]))
+        if progress is not None:
+            progress(step + 1, options.steps)
     sight.close()
     return average.eval()
 
@@ -193,6 +220,15 @@ _OTHER_SIDE = [
     GROUPS.index(group.replace("Right", "Left") if "Right" in group else group.replace("Left", "Right")) for group in GROUPS
 ]
 _CELL = 8  # input pixels to a cell of the stored masks, which are as coarse as the features that learn them
+
+
+def labels_by_lot(bodies: int, seed: int) -> np.ndarray:
+    """A class for each body, int (bodies,), as often as one another: labels that a network can learn by heart, and only so.
+
+    Adebayo et al. 2018 (arXiv 1810.03292) compare with a network that has fitted random labels; labels that changed with every
+    picture could not be fitted.
+    """
+    return np.random.default_rng([seed, 22]).permutation(np.arange(bodies) % len(CLASSES))
 
 
 def _placed(groups: np.ndarray, size: int) -> np.ndarray:
@@ -207,12 +243,17 @@ def _placed(groups: np.ndarray, size: int) -> np.ndarray:
     )
 
 
+def _suffix(options: ClassifierOptions) -> str:
+    left = f"-without-{options.leave_out}" if options.leave_out else ""
+    return left + (SHUFFLED if options.shuffled_labels else "")
+
+
 def trained(bodies: Bodies, options: ClassifierOptions) -> nn.Module:
     """`fit`, or what it gave before with the same options, from the work folder."""
     from safetensors import safe_open
     from safetensors.torch import save_file
 
-    kept = options.work / f"classifier{'-without-' + options.leave_out if options.leave_out else ''}.safetensors"
+    kept = options.work / f"classifier{_suffix(options)}.safetensors"
     recipe = repr((options.seed, options.network, sorted(options.network_options.items()), options.bodies, options.size,
                    options.steps, options.batch, options.replays, options.rate))  # fmt: skip
     if kept.is_file():
@@ -310,13 +351,15 @@ def train_classifier(options: ClassifierOptions) -> Bundle:
     ways = DEVELOPMENTS[:2] if options.leave_out else DEVELOPMENTS
     leaks = tuple(measured(network, test, options, how, temperature) for how in ways)
     check, fitted, calibrated = domain_of(network, train, validation, options)
-    if options.leave_out:
+    if options.leave_out and not options.shuffled_labels:
         keep_figures(options.work, options.leave_out, options.steps, figures["test"], leaks)
     report = ClassifierReport(figures, leaks, kept_figures(options.work), temperature, points, check, (fitted, calibrated))
     manifest = {
-        "id": "chest-sim-classifier",
+        "id": "chest-sim-classifier" + (SHUFFLED if options.shuffled_labels else ""),
         "kind": "classifier",
-        "title": "Bone density on simulated chest radiographs",
+        "title": "Labels by lot on simulated chest radiographs: for sanity checks alone"
+        if options.shuffled_labels
+        else "Bone density on simulated chest radiographs",
         "site": "chest-frontal",
         "architecture": {"library": "timm", "name": options.network, "options": dict(options.network_options)},
         "preprocessing": specification(options.size).to_manifest(),
@@ -330,6 +373,7 @@ def train_classifier(options: ClassifierOptions) -> Bundle:
             "seed": options.seed,
             "steps": options.steps,
             "simulated": True,
+            "shuffled_labels": options.shuffled_labels,
             "from_scratch": True,
             "bodies": dict(zip(("training", "validation", "test"), options.bodies, strict=True)),
             "data": "simulated frontal chests posed from one skeleton (BodyParts3D) and three thorax CT (LIDC-IDRI, CMB-CRC); no "

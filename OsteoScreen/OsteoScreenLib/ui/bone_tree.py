@@ -6,32 +6,21 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from OsteoScreenLib.bones.quality import MaskQuality
-from OsteoScreenLib.bones.vocabulary import Bone, Site
-from OsteoScreenLib.ui.effect_cells import (
-    BAR_HEIGHT,
-    BAR_WIDTH,
-    OPPOSES,
-    SUPPORTS,
-    bar_length,
-    bar_scale,
-    effect_bar,
-    effect_text,
-    effect_tooltip,
-    meaning,
-)
-from OsteoScreenLib.ui.qt_api import Qt, QtCore, QtGui, QtWidgets, get, painting, shortcut, signals_blocked, text_width
+from OsteoScreenLib.bones.vocabulary import Site
+from OsteoScreenLib.ui.bone_words import area_words, full_name, swatch
+from OsteoScreenLib.ui.effect_cells import BAR_HEIGHT, BAR_WIDTH, OPPOSES, SUPPORTS, meaning
+from OsteoScreenLib.ui.figure_columns import BONE, MODEL_SEES, OUTLINE, FigureColumns, align_figures
+from OsteoScreenLib.ui.qt_api import Qt, QtCore, QtGui, QtWidgets, get, shortcut, signals_blocked
 from OsteoScreenLib.ui.quality_marks import legend, mark_of, sentences
+from OsteoScreenLib.workbench.effect_rows import EffectRow
 from OsteoScreenLib.workbench.events import Event
-from OsteoScreenLib.workbench.numbers import EffectCell
 from OsteoScreenLib.workbench.toggles import Toggles
 
-BONE, OUTLINE, MODEL_SEES, DELTA = range(4)
-_UNKNOWN = EffectCell()
 _ABSENT = QtGui.QColor(128, 128, 128)  # text of bones that were not found: grey, and readable on a light and a dark ground
 
 
 class BoneTree:
-    """Groups and bones in anatomical order, each with two boxes and a Δ.
+    """Groups and bones, each with two boxes and the figures of its `EffectRow`.
 
     It shows `Toggles` and holds none: a click is told to the listeners, and the box changes when they show new toggles.
 
@@ -48,13 +37,14 @@ class BoneTree:
         self._site: Site | None = None
         self._found: dict[str, tuple[str, ...]] = {}  # bone or group → the bones found that it stands for
         self._toggles = Toggles()
-        self._effects: Mapping[str, EffectCell] = {}
+        self._rows: Mapping[str, EffectRow] = {}
         self._quality: Mapping[str, MaskQuality] = {}
         self._items: dict[str, Any] = {}
         self._current = ""
-        self._drawn: dict[str, tuple[object, ...]] = {}  # what a row's Δ looks like now, to leave unchanged rows alone
         self.widget = QtWidgets.QWidget(parent)
-        self._tree = QtWidgets.QTreeWidget(self.widget)
+        self._tree = _Tree(self.widget)
+        self._figures = FigureColumns(self._tree)
+        self._tree.tell_resized(self._figures.fit)
         self._legend = QtWidgets.QLabel("", self.widget)
         self._legend.setWordWrap(True)
         layout = QtWidgets.QVBoxLayout(self.widget)
@@ -67,24 +57,12 @@ class BoneTree:
 
     def _set_up_tree(self) -> None:
         tree = self._tree
-        tree.setColumnCount(4)
-        tree.setHeaderLabels(["Bone", "Outline", "Model\nsees", "Δ points"])
-        tips = (
-            "Double-click a bone or a group to show it alone to the model. Space switches the selected rows.",
-            "Show the outline in the image. It changes nothing that the model is shown.",
-            "Unticked bones are covered before the model looks.",
-            "What the bone is worth to the answer, in percentage points of the target's probability.",
-        )
-        for column, tip in enumerate(tips):
-            tree.headerItem().setToolTip(column, tip)
-        tree.headerItem().setTextAlignment(DELTA, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         tree.setUniformRowHeights(True)
         tree.setExpandsOnDoubleClick(False)
         tree.setIndentation(11)
         tree.setIconSize(QtCore.QSize(BAR_WIDTH, BAR_HEIGHT))
         tree.setMinimumHeight(170)
         tree.setSelectionMode(QtWidgets.QAbstractItemView.SelectionMode.ExtendedSelection)
-        tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         tree.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         header = tree.header()
         # Fusion draws the frame of a box in a darker shade of this colour; a dark window's own would make empty boxes invisible.
@@ -92,15 +70,6 @@ class BoneTree:
         palette.setColor(QtGui.QPalette.ColorRole.Window, QtGui.QColor(160, 160, 160))
         tree.setPalette(palette)
         header.setPalette(plain)
-        # Fixed widths: fitting them to the contents would lay the whole tree out again at every number that comes in.
-        header.setStretchLastSection(False)
-        header.setMinimumSectionSize(20)
-        header.setSectionResizeMode(BONE, QtWidgets.QHeaderView.ResizeMode.Stretch)
-        widths = {OUTLINE: text_width("Outline", tree) + 10, MODEL_SEES: text_width("Model", tree) + 12}
-        widths[DELTA] = BAR_WIDTH + text_width("−88.8*", tree) + 12
-        for column, width in widths.items():
-            header.setSectionResizeMode(column, QtWidgets.QHeaderView.ResizeMode.Fixed)
-            header.resizeSection(column, width)
         tree.itemChanged.connect(self._on_item_changed)
         tree.itemDoubleClicked.connect(self._on_double_click)
         tree.currentItemChanged.connect(self._on_current_changed)
@@ -122,7 +91,7 @@ class BoneTree:
         pixel_mm2 : area of one pixel, None when the spacing is unknown. quality : how good each bone's mask looks.
         Effects shown before belong to other masks and are forgotten.
         """
-        self._effects, self._quality = {}, quality or {}
+        self._rows, self._quality = {}, quality or {}
         found = {group: tuple(name for name in members if name in areas) for group, members in site.groups.items()}
         found |= {name: (name,) if name in areas else () for name in site.by_name}
         with _quiet(self._tree):
@@ -131,27 +100,28 @@ class BoneTree:
                 self._build()
             for subject, item in self._items.items():
                 self._describe(subject, item, areas, pixel_mm2)
+            self._figures.take_items(self._items)
         self.show_toggles(self._toggles)
 
     def show_toggles(self, toggles: Toggles) -> None:
         """Show what is switched."""
-        same_meaning = (toggles.mode, toggles.target) == (self._toggles.mode, self._toggles.target)
         self._toggles = toggles
         with _quiet(self._tree):
             for subject, item in self._items.items():
                 self._show_boxes(subject, item)
-        if not same_meaning:
-            self._drawn.clear()
-        self.show_effects(self._effects)
+        self.show_rows(self._rows)
 
-    def show_effects(self, effects: Mapping[str, EffectCell]) -> None:
-        """Show Δ by bone and group name. A subject that is not named has none."""
-        self._effects = effects
-        scale = bar_scale(effects.values())
-        pixel_ratio = float(self._tree.devicePixelRatioF())
+    def show_columns(self, columns: frozenset[str]) -> None:
+        """Show these figures, keys of `FIGURES`; Δ of the present mode is shown in any case."""
+        self._figures.choose(columns)
+        self.show_rows(self._rows)
+
+    def show_rows(self, rows: Mapping[str, EffectRow]) -> None:
+        """Show the figures by bone and group name. A subject that is not named has none."""
+        self._rows = rows
+        words = "not found" if any(self._found.values()) else ""
         with _quiet(self._tree):
-            for subject, item in self._items.items():
-                self._show_effect(subject, item, scale, pixel_ratio)
+            self._figures.show(rows, self._toggles, {subject: words for subject, found in self._found.items() if not found})
         self._show_legend()
 
     def _build(self) -> None:
@@ -162,7 +132,6 @@ class BoneTree:
         assert self._site is not None
         opened = {subject for subject, item in self._items.items() if item.isExpanded()}
         self._items.clear()
-        self._drawn.clear()
         self._tree.clear()
         for group, members in self._site.groups.items():
             parent = self._add_row(self._tree, group)
@@ -175,14 +144,13 @@ class BoneTree:
     def _add_row(self, parent: Any, subject: str) -> Any:
         item = QtWidgets.QTreeWidgetItem(parent, [subject])
         item.setData(BONE, Qt.ItemDataRole.UserRole, subject)
-        item.setTextAlignment(DELTA, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         usable = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsUserCheckable
         if self._found[subject]:
             item.setFlags(usable)
         else:
             item.setFlags(Qt.ItemFlag.NoItemFlags)
-            for column in (BONE, DELTA):
-                item.setForeground(column, QtGui.QBrush(_ABSENT))
+            item.setForeground(BONE, QtGui.QBrush(_ABSENT))
+        align_figures(item, None if self._found[subject] else QtGui.QBrush(_ABSENT))
         self._items[subject] = item
         return item
 
@@ -192,10 +160,10 @@ class BoneTree:
         found = self._found[subject]
         bone = self._site.by_name.get(subject)
         if bone is not None:
-            item.setIcon(BONE, _swatch(bone.colour, bool(found), float(self._tree.devicePixelRatioF())))
+            item.setIcon(BONE, swatch(bone.colour, bool(found), float(self._tree.devicePixelRatioF())))
             of_bone = [self._quality[subject]] if subject in self._quality else []
             item.setText(BONE, f"{subject}{mark_of(of_bone)}")
-            lines = [_full_name(bone)]
+            lines = [full_name(bone)]
         else:
             members = self._site.groups[subject]
             some = 0 < len(found) < len(members)
@@ -207,7 +175,7 @@ class BoneTree:
             if key <= 9:
                 lines.append(f"Key {key} switches them while the image has the focus.")
         if found:
-            lines.append(_area(sum(areas[name] for name in found), pixel_mm2, bone is None))
+            lines.append(area_words(sum(areas[name] for name in found), pixel_mm2, bone is None))
         elif areas:
             lines.append("Not found on this radiograph.")
         lines += sentences(of_bone)
@@ -224,41 +192,27 @@ class BoneTree:
                 state = Qt.CheckState.Checked if ticked else Qt.CheckState.Unchecked
             item.setCheckState(column, state)
 
-    def _show_effect(self, subject: str, item: Any, scale: float, pixel_ratio: float) -> None:
-        if not self._found[subject]:
-            text = "not found" if any(self._found.values()) else ""
-            looks: tuple[object, ...] = (text,)
-            if self._drawn.get(subject) != looks:
-                item.setText(DELTA, text)
-                item.setIcon(DELTA, QtGui.QIcon())
-                item.setToolTip(DELTA, "")
-        else:
-            cell = self._effects.get(subject, _UNKNOWN)
-            length, stale = bar_length(cell, scale), cell.state == "stale"
-            looks = (cell, length, pixel_ratio)
-            if self._drawn.get(subject) != looks:
-                font = QtGui.QFont(get(self._tree, "font"))
-                font.setItalic(stale)  # not struck through: a line would hide the minus sign
-                item.setFont(DELTA, font)
-                item.setText(DELTA, effect_text(cell))
-                item.setIcon(DELTA, QtGui.QIcon() if length is None else effect_bar(length, stale, pixel_ratio))
-                item.setToolTip(DELTA, effect_tooltip(cell, self._toggles))
-        self._drawn[subject] = looks
-
     def _show_legend(self) -> None:
         if not any(self._found.values()):
             self._legend.setText("No bones to switch yet: press Analyse.")
             self._legend.setToolTip("")
             return
-        scale, target = bar_scale(self._effects.values()), self._toggles.target
-        old = "<br>* Of the masks before they were changed." if _any_stale(self._effects) else ""
-        signs = legend(self._quality.values())
-        marks = f"<br>{signs}" if signs else ""
+        scale, target = self._figures.scale.points, self._toggles.target
+        old = "* Of the masks before they were changed." if _any_stale(self._rows) else ""
+        compared = self._progress() if "percentile" in self._figures.shown else ""
+        # One second line for all of them: a third would not fit under the tree in a narrow dock.
+        more = " ".join(words for words in (compared, old, legend(self._quality.values())) if words)
         self._legend.setText(
             f"<small>Bars to ±{scale:g} points. <span style='color:{SUPPORTS}'>▶</span> supports {target}, "
-            f"<span style='color:{OPPOSES}'>◀</span> speaks against it.{old}{marks}</small>"
+            f"<span style='color:{OPPOSES}'>◀</span> speaks against it.{'<br>' if more else ''}{more}</small>"
         )
         self._legend.setToolTip(meaning(self._toggles))
+
+    def _progress(self) -> str:
+        """How far the comparison with controls has come, while it goes on."""
+        cells = [row.chance(self._toggles.mode) for row in self._rows.values()]
+        waiting = sum(cell.state == "computing" for cell in cells)
+        return f"Controls: {len(cells) - waiting} of {len(cells)} rows." if waiting else ""
 
     # What the reader does
 
@@ -284,7 +238,7 @@ class BoneTree:
 
     def _on_double_click(self, item: Any, column: int) -> None:
         # Two quick clicks into a box are two clicks into a box.
-        if column in (BONE, DELTA) and self._found[_subject(item)]:
+        if column not in (OUTLINE, MODEL_SEES) and self._found[_subject(item)]:
             self.only_asked.emit(_subject(item))
 
     def _on_current_changed(self, current: Any, previous: Any) -> None:
@@ -329,6 +283,24 @@ class BoneTree:
         return tuple(name for name in (self._site.by_name if self._site else ()) if name in wanted)
 
 
+class _Tree(QtWidgets.QTreeWidget):
+    """The tree; it says when its width has changed."""
+
+    def __init__(self, parent: Any) -> None:
+        self._resized: Callable[[], None] | None = None
+        QtWidgets.QTreeWidget.__init__(self, parent)
+
+    def tell_resized(self, resized: Callable[[], None]) -> None:
+        """Call this from now on."""
+        self._resized = resized
+
+    def resizeEvent(self, event: Any) -> None:
+        """Fit the columns to the new width."""
+        QtWidgets.QTreeWidget.resizeEvent(self, event)
+        if self._resized is not None:
+            self._resized()
+
+
 class _quiet:
     """Within the block the tree tells nobody that it changes, and is painted once at the end."""
 
@@ -349,31 +321,5 @@ def _subject(item: Any) -> str:
     return str(item.data(BONE, Qt.ItemDataRole.UserRole))
 
 
-def _full_name(bone: Bone) -> str:
-    side = f", {bone.side} side of the patient" if bone.side != "midline" else ""
-    return f"{bone.name} ({bone.code.meaning}{side})"
-
-
-def _area(pixels: int, pixel_mm2: float | None, several: bool) -> str:
-    known = "mm² unknown without pixel spacing" if pixel_mm2 is None else f"{pixels * pixel_mm2:,.0f} mm²"
-    return f"{'Areas together' if several else 'Area'} {pixels:,} px, {known}"
-
-
-def _swatch(colour: tuple[int, int, int], found: bool, pixel_ratio: float) -> Any:
-    """QIcon with the bone's colour, as its outline in the image has it; an empty frame for a bone that was not found."""
-    side = 11
-    pixmap = QtGui.QPixmap(round(side * pixel_ratio), round(side * pixel_ratio))
-    pixmap.setDevicePixelRatio(pixel_ratio)
-    pixmap.fill(QtGui.QColor(0, 0, 0, 0))
-    with painting(pixmap) as painter:
-        if found:
-            painter.fillRect(QtCore.QRectF(0, 0, side, side), QtGui.QColor(*colour))
-        painter.setPen(QtGui.QPen(QtGui.QColor(128, 128, 128), 1.0))
-        painter.drawRect(QtCore.QRectF(0.5, 0.5, side - 1, side - 1))
-    icon = QtGui.QIcon(pixmap)
-    icon.addPixmap(pixmap, QtGui.QIcon.Mode.Selected)  # or the style would mix the selection's colour in
-    return icon
-
-
-def _any_stale(effects: Mapping[str, EffectCell]) -> bool:
-    return any(cell.state == "stale" for cell in effects.values())
+def _any_stale(rows: Mapping[str, EffectRow]) -> bool:
+    return any("stale" in (row.removed.state, row.added.state, row.overlap.state) for row in rows.values())

@@ -25,6 +25,8 @@ _FILL_WORDS = {
     "inpaint": ("Grown in", "Grown in from the surroundings (inpainting)."),
     "noise": ("Noise", "Seeded noise with the tissue's mean and spread."),
     "black": ("Black", "Zero. Far from any radiograph, so read its numbers with care."),
+    "linear": ("Linear", "Each pixel the mean of its neighbours, with a little noise (noisy linear imputation)."),
+    "tokens": ("Left out", "Vision transformers only: mostly covered patches are left out, not painted; shown black."),
 }
 
 

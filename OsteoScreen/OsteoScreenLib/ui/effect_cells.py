@@ -1,4 +1,4 @@
-"""How one Δ is written and drawn: signed figure, diverging bar, tooltip. Sign, side and colour all say the same thing."""
+"""How one figure is written and drawn: signed, diverging bar, tooltip. Sign, side and colour all say the same thing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from OsteoScreenLib.workbench.toggles import Toggles
 
 # Okabe and Ito's vermilion and blue: told apart by every kind of colour vision, and readable on a light and a dark ground.
 SUPPORTS, OPPOSES = "#d55e00", "#2a86c8"
-BAR_WIDTH, BAR_HEIGHT = 44, 12  # pixels of the window, before its scale factor
+BAR_WIDTH, BAR_HEIGHT = 36, 12  # pixels of the window, before its scale factor
+SHARE_WIDTH = 20  # of a bar that has one side only
 # Ends of the bars in percentage points: steps, so that the bars stay put while numbers come in one by one.
 _SCALES = (1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 70.0, 100.0)
 
@@ -77,6 +78,29 @@ def _bar_pixmap(length: int, hollow: bool, pixel_ratio: float, plate: bool) -> A
             painter.fillRect(bar, colour)
         painter.fillRect(QtCore.QRectF(middle - 0.5, 0, 1, BAR_HEIGHT), QtGui.QColor(128, 128, 128))
     return pixmap
+
+
+@lru_cache(maxsize=512)
+def share_bar(length: int, hollow: bool, mark: int, pixel_ratio: float) -> Any:
+    """QIcon with a bar from the left. length : 0 to 100. mark : where a line stands, 0 to 100, or -1 for none."""
+    icon = QtGui.QIcon()
+    for mode, plate in ((QtGui.QIcon.Mode.Normal, False), (QtGui.QIcon.Mode.Selected, True)):
+        pixmap = QtGui.QPixmap(round(SHARE_WIDTH * pixel_ratio), round(BAR_HEIGHT * pixel_ratio))
+        pixmap.setDevicePixelRatio(pixel_ratio)
+        pixmap.fill(QtGui.QColor(255, 255, 255, 235 if plate else 0))
+        grey = QtGui.QColor(128, 128, 128)
+        with painting(pixmap) as painter:
+            painter.fillRect(QtCore.QRectF(0, BAR_HEIGHT - 2, SHARE_WIDTH, 1), QtGui.QColor(128, 128, 128, 90))
+            bar = QtCore.QRectF(0, 2, SHARE_WIDTH * length / 100, BAR_HEIGHT - 5)
+            if hollow:
+                painter.setPen(QtGui.QPen(grey, 1.0))
+                painter.drawRect(bar)
+            else:
+                painter.fillRect(bar, grey)
+            if mark >= 0:
+                painter.fillRect(QtCore.QRectF(SHARE_WIDTH * mark / 100 - 0.5, 0, 1, BAR_HEIGHT), QtGui.QColor(SUPPORTS))
+        icon.addPixmap(pixmap, mode)
+    return icon
 
 
 def meaning(toggles: Toggles) -> str:

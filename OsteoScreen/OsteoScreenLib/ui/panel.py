@@ -6,12 +6,13 @@ import time
 import traceback
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from OsteoScreenLib.errors import OsteoScreenError
 from OsteoScreenLib.ui import qt_api
 from OsteoScreenLib.ui.banners import Banners, MessageBar
 from OsteoScreenLib.ui.bone_tree import BoneTree
+from OsteoScreenLib.ui.contribution_section import ContributionSection
 from OsteoScreenLib.ui.covering_section import CoveringSection
 from OsteoScreenLib.ui.heatmap_section import HeatmapSection
 from OsteoScreenLib.ui.host import Host
@@ -19,10 +20,11 @@ from OsteoScreenLib.ui.input_section import InputSection
 from OsteoScreenLib.ui.log_section import LogSection
 from OsteoScreenLib.ui.models_dialog import ModelsDialog
 from OsteoScreenLib.ui.panel_frame import PanelFrame
-from OsteoScreenLib.ui.qt_api import QtWidgets, Widget, repeating, shortcut
+from OsteoScreenLib.ui.qt_api import Widget, repeating, shortcut
 from OsteoScreenLib.ui.result_section import ResultSection
 from OsteoScreenLib.ui.run_section import RunSection
 from OsteoScreenLib.ui.style import WORDS, Colours
+from OsteoScreenLib.ui.table_tools import TableTools
 from OsteoScreenLib.ui.wheel_guard import WheelGuard
 from OsteoScreenLib.workbench.events import Event
 from OsteoScreenLib.workbench.toggles import Toggles
@@ -34,8 +36,8 @@ POLL_MS = 15
 DRAW_SECONDS = 0.015  # for parts that have changed, in one tick
 LOOK_AT_PALETTE_EVERY = 1.0  # seconds: a theme can change while the panel is open
 LEAST_TREE_HEIGHT = 200
-PARTS = ("volumes", "reading", "models", "devices", "busy", "progress", "result", "heat", "bones", "toggles", "effects",
-         "banners", "cursor")  # fmt: skip
+PARTS = ("volumes", "reading", "models", "devices", "busy", "progress", "result", "heat", "bones", "toggles", "columns",
+         "effects", "banners", "cursor")  # fmt: skip
 _UNEXPECTED = "Something went wrong inside OsteoScreen ({}); go on, and copy the log below when you ask for help."
 
 
@@ -61,18 +63,20 @@ class Panel:
         self.input = InputSection(frame.add_middle("Radiograph").body)
         self.run = RunSection(frame.add_middle("Model").body)
         self.result = ResultSection(frame.add_middle("Answer").body)
+        self.contributions = ContributionSection(frame.add_middle("Contributions").body)
         self.heatmap = HeatmapSection(frame.add_middle("Heatmap").body)
         self.covering = CoveringSection(frame.add_middle("Covering").body)
         self.tree = BoneTree(frame.add_below("Bones", True).body)
         self.log = LogSection(frame.add_below("Log", False).body)
-        parts: tuple[Any, ...] = (self.input, self.run, self.result, self.heatmap, self.covering, self.tree, self.log)
+        parts: tuple[Any, ...] = (
+            *(self.input, self.run, self.result, self.contributions, self.heatmap, self.covering),
+            *(self.tree, self.log),
+        )
         for section, part in zip(frame.sections.values(), parts, strict=True):
             section.body_layout.addWidget(part.widget)
         frame.lay_out([self.banners.widget, self.messages.widget, self.run.strip], "Bones", "Log")
-        self._edit = QtWidgets.QPushButton("Correct masks…", self._frame.sections["Bones"].body)
-        self._edit.setToolTip("Correct the bones' outlines by hand in the segment editor; the numbers follow")
-        self._edit.clicked.connect(lambda checked=False: self._do(self._presenter.edit_masks))
-        self._frame.sections["Bones"].body_layout.addWidget(self._edit)
+        self.tools = TableTools(frame.sections["Bones"].body)
+        frame.sections["Bones"].body_layout.addWidget(self.tools.widget)
         self.tree.widget.setMinimumHeight(LEAST_TREE_HEIGHT)
         self._wheel = WheelGuard(self.widget)
         self._wheel.watch(self.widget)
@@ -120,6 +124,7 @@ class Panel:
             "heat": self._show_heat,
             "bones": self._show_bones,
             "toggles": self._show_toggles,
+            "columns": self._show_columns,
             "effects": self._show_effects,
             "banners": lambda: self.banners.show([(str(kind), text) for kind, text in self._presenter.banners]),
             "cursor": self._show_cursor,
@@ -169,18 +174,21 @@ class Panel:
         self.result.show(numbers, self._presenter.masks_edited)
         decision = (numbers.decision_now or numbers.decision_untouched) if numbers is not None else ""
         self._frame.sections["Answer"].set_summary(decision, f"The model's class: {decision}" if decision else "")
-        self._edit.setEnabled(self._presenter.can_edit_masks)
+        self.tools.enable(self._presenter.can_edit_masks)
 
     def _show_heat(self) -> None:
         presenter = self._presenter
         toggles = presenter.toggles or Toggles()
-        method = presenter.heat_method
-        self.heatmap.show(presenter.heat_style, toggles.target, presenter.targets, method, bool(method))
+        drawing: Literal["computing", "none"] = "computing" if presenter.drawing_heatmap else "none"
+        state = "there" if presenter.heat_method else drawing
+        methods = presenter.saliency_methods
+        style, target = presenter.heat_style, toggles.target
+        self.heatmap.show(style, target, presenter.targets, presenter.saliency_method, methods, state)
 
     def _show_bones(self) -> None:
         presenter = self._presenter
         self.tree.show_bones(presenter.site, presenter.bone_areas, presenter.pixel_mm2, presenter.bone_quality)
-        self._edit.setEnabled(presenter.can_edit_masks)
+        self.tools.enable(presenter.can_edit_masks)
 
     def _show_toggles(self) -> None:
         presenter = self._presenter
@@ -192,8 +200,17 @@ class Panel:
         self._frame.sections["Covering"].set_summary("nothing covered" if not count else f"{count} covered")
         self._show_heat()  # the target is one of the toggles
 
+    def _show_columns(self) -> None:
+        self.tree.show_columns(self._presenter.columns)
+        self.tools.show(self._presenter.columns, self._presenter.controls_on)
+
     def _show_effects(self) -> None:
-        self.tree.show_effects(self._presenter.effects)
+        presenter = self._presenter
+        rows = presenter.rows
+        verdict = presenter.verdict(rows)
+        self.tree.show_rows(rows)
+        self.contributions.show(presenter.site, rows, presenter.toggles or Toggles(), verdict)
+        self._frame.sections["Contributions"].set_summary(verdict.kind, verdict.sentence)
 
     def _show_cursor(self) -> None:
         names = ", ".join(self._presenter.cursor_bones)
@@ -229,6 +246,11 @@ class Panel:
         on(self.result.recompute_asked, presenter.recompute)
         on(self.heatmap.style_changed, presenter.set_heat_style)
         on(self.heatmap.target_chosen, presenter.set_target)
+        on(self.heatmap.method_chosen, presenter.set_saliency)
+        on(self.tools.edit_asked, presenter.edit_masks)
+        on(self.tools.columns_chosen, presenter.set_columns)
+        on(self.tools.controls_chosen, presenter.set_controls)
+        on(self.tools.copy_asked, self._copy_table)
         covering = self.covering
         on(covering.mode_chosen, presenter.set_mode)
         on(covering.fill_chosen, presenter.set_fill)
@@ -286,6 +308,12 @@ class Panel:
         path = qt_api.ask_for_save_name(self.widget, "Save the image view", "osteoscreen.png", "PNG image (*.png)")
         if path:
             self._presenter.save_screenshot(path if path.lower().endswith(".png") else f"{path}.png")
+
+    def _copy_table(self) -> None:
+        text = self._presenter.table_text
+        if text:
+            qt_api.set_clipboard_text(text)
+            self._on_message("info", f"The table was copied: {text.count(chr(10)) - 1} rows, for a spreadsheet.")
 
     def _on_current(self, subject: str) -> None:
         self._current = subject

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from OsteoScreenLib.bones.masks import BoneMasks
+from OsteoScreenLib.explain.covering import MODES
+from OsteoScreenLib.explain.overlap import Overlap
 from OsteoScreenLib.explain.saliency import SaliencyMap
 from OsteoScreenLib.scene.heatmap import HeatStyle
 from OsteoScreenLib.scene.view import CaseView
@@ -18,10 +20,12 @@ from OsteoScreenLib.ui.picture import Picture
 from OsteoScreenLib.ui.shelf import Place
 from OsteoScreenLib.ui.simulating import Simulating
 from OsteoScreenLib.ui.switches import Switches
-from OsteoScreenLib.ui.table import NOTHING_OPEN
+from OsteoScreenLib.ui.table import COLUMNS, FIRST_COLUMNS, NOTHING_OPEN
+from OsteoScreenLib.workbench import table_text
 from OsteoScreenLib.workbench.answers import Patch, Question
 from OsteoScreenLib.workbench.desk import BUSY, Desk
 from OsteoScreenLib.workbench.events import Event
+from OsteoScreenLib.workbench.numbers import Numbers
 from OsteoScreenLib.workbench.reading import ImageSource, Reading, Result
 from OsteoScreenLib.workbench.toggles import Toggles
 from OsteoScreenLib.worker import model_folders
@@ -34,7 +38,7 @@ class Presenter(Switches):
     """What is on the table, and what the reader can do with it.
 
     changed : emitted with the part that a view has to show again: "volumes", "reading", "models", "devices", "busy", "progress",
-        "result", "heat", "bones", "toggles", "effects", "banners" or "cursor".
+        "result", "heat", "bones", "toggles", "columns", "effects", "banners" or "cursor".
     message : (severity, sentence) for the reader. log : a line for the log.
     """
 
@@ -43,13 +47,18 @@ class Presenter(Switches):
         self.message: Event[[str, str]] = Event()
         self.log: Event[[str]] = Event()
         super().__init__(desk, host.remembered("device", "auto"))
+        self.columns = frozenset(host.remembered("columns", " ".join(FIRST_COLUMNS)).split()) & frozenset(COLUMNS)
+        self.controls_on = host.remembered("controls", "1") == "1"
         self._host, self._view = host, view
         self._opening_volume: Any = None
         self._job_token = ""  # of the case that the running job is about, whatever is on the table meanwhile
         self._picture = Picture(view, desk)
         self._simulating = Simulating(desk, self.open_file)
-        self._dirty = False
+        self._dirty = self._new_controls = (
+            False  # what the scene does not hold yet; controls alone can wait for the last of them
+        )
         self._about: tuple[str, Toggles] | None = None  # case and toggles that the effects were last told for
+        self._told_numbers: Numbers | None = None
         self._edited_at: dict[str, float] = {}
         self._listen()
         self.refresh_models()
@@ -269,6 +278,24 @@ class Presenter(Switches):
         self._ask()
         self._tell("toggles")
 
+    def set_columns(self, columns: frozenset[str]) -> None:
+        """Which of `COLUMNS` are shown beside the bones."""
+        self.columns = columns & frozenset(COLUMNS)
+        self._host.remember("columns", " ".join(name for name in COLUMNS if name in self.columns))
+        self._tell("columns")
+
+    def set_controls(self, on: bool) -> None:
+        """Compare effects with controls in the background, or do not."""
+        self.controls_on = on
+        self._host.remember("controls", "1" if on else "0")
+        self._ask()
+        self._tell("columns", "effects")
+
+    @property
+    def table_text(self) -> str:
+        """The table beside the bones for the clipboard, tab-separated; "" before the first answer."""
+        return table_text.tab_separated(self.case) if self.case and self.result else ""
+
     def _on_case_changed(self, token: str, part: str) -> None:
         self._dirty = True
         place = self._shelf.current
@@ -288,18 +315,21 @@ class Presenter(Switches):
             self._tell("result", "effects")
 
     def _explain(self) -> None:
-        """The heatmap follows the target; a map of another class is never shown under this one's name."""
+        """The heatmap follows the target and the method; another map is never shown under this one's name."""
         place = self._shelf.current
         if place is None or place.case.result is None or place.case.result.saliency is None:
             return
         if (place.case.saliency is None) != (place.scene.heatmap is None):
             place.scene.set_saliency(place.case.saliency)
+        if place.case.saliency is None or (not place.case.result.overlap and place.case.found):
+            self._desk.explain(place.case.toggles.target, place.case.saliency_method.key)
         self._tell("heat")
-        if place.case.saliency is None:
-            self._desk.explain(place.case.toggles.target)
 
     def _ask(self) -> None:
-        """Ask for what the reader looks at, then for the bone tree's Δ. Masks that are being changed are asked about later."""
+        """Ask for what the reader looks at, then for the Δ of both modes, then for controls of the present one.
+
+        Masks that are being changed are asked about later.
+        """
         place = self._shelf.current
         if place is None or place.case.result is None:
             return
@@ -308,12 +338,18 @@ class Presenter(Switches):
             self._picture.uncover(place)
         if not place.case.masks_edited:
             self._desk.ask(question, want_patch=self.preview_on and not question.untouched)
-            self._desk.sweep(place.case.questions())
+            case, mode = place.case, place.case.toggles.mode
+            modes = sorted(MODES, key=lambda other: other != mode)
+            controls = case.table.controls(mode) if self.controls_on else ()
+            self._desk.sweep([one for each in modes for one in case.questions(each)], controls)
         self._show()
 
-    def _on_answered(self) -> None:
-        self._dirty = True
-        self._tell("result", "effects")
+    def _on_answered(self, controls: bool) -> None:
+        self._dirty = self._dirty or not controls
+        self._new_controls = self._new_controls or controls
+        if self.numbers != self._told_numbers:  # a control's answer changes nothing but its row
+            self._tell("result")
+        self._tell("effects")
 
     def _on_covered(self, question: Question, patch: Patch) -> None:
         place = self._shelf.current
@@ -321,11 +357,15 @@ class Presenter(Switches):
             self._picture.cover(place, question, patch)
             self._show()
 
-    def _on_explained(self, saliency: SaliencyMap) -> None:
+    def _on_explained(self, saliency: SaliencyMap, overlap: tuple[Overlap, ...]) -> None:
         place = self._shelf.current
-        if place is not None and place.case.result is not None and saliency.target == place.case.toggles.target:
-            place.case.take_saliency(saliency)
+        if place is None or place.case.result is None:
+            return
+        wanted = place.case.toggles.target, place.case.saliency_method.title
+        if (saliency.target, saliency.method) == wanted:
+            place.case.take_saliency(saliency, overlap)
             self._explain()
+        self._tell("effects")
 
     # Masks corrected by hand
 
@@ -372,7 +412,8 @@ class Presenter(Switches):
         elif case.masks_edited:
             self.message.emit("warning", "The masks were changed since the last answer; press Recompute, then save.")
         else:
-            self._desk.save(str(folder), case.toggles)
+            shown = case.toggles.with_changes(saliency=case.saliency_method.key)
+            self._desk.save(str(folder), shown, table_text.files(case))
 
     def save_screenshot(self, path: str | Path) -> None:
         """The image view as it is displayed, as a PNG file."""
@@ -382,7 +423,7 @@ class Presenter(Switches):
     def save_state(self) -> None:
         """Write every case's state into the scene, so that a saved scene brings it back."""
         self._shelf.save()
-        self._dirty = False
+        self._dirty = self._new_controls = False
 
     # The loop
 
@@ -400,7 +441,8 @@ class Presenter(Switches):
         edited = self._edited_at.get(self._shelf.token)
         if edited is not None and time.monotonic() - edited >= QUIET_SECONDS and not self._desk.busy:
             self.recompute()
-        if self._dirty and not self._desk.busy and not self._desk.sweeping:
+        due = self._dirty or (self._new_controls and not self._desk.controls_open)
+        if due and not self._desk.busy and not self._desk.sweeping:
             self.save_state()
 
     def enter(self) -> None:
@@ -527,7 +569,11 @@ class Presenter(Switches):
 
     def _tell(self, *parts: str) -> None:
         for part in parts:
+            if part == "result":
+                self._told_numbers = self.numbers
             self.changed.emit(part)
 
     def _tell_all(self) -> None:
-        self._tell("volumes", "reading", "busy", "progress", "bones", "toggles", "result", "effects", "heat", "banners")
+        self._tell(
+            "volumes", "reading", "busy", "progress", "bones", "toggles", "columns", "result", "effects", "heat", "banners"
+        )

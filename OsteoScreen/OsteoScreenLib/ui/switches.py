@@ -73,6 +73,11 @@ class Switches(Table):
         if self.case:
             self.case.set_target(target)
 
+    def set_saliency(self, method: str) -> None:
+        """How the heatmap is made."""
+        if self.case:
+            self.case.set_saliency(method)
+
     def _switch(self, **changes: Any) -> None:
         if self.case:
             self.case.switch(self.case.toggles.with_changes(**changes))

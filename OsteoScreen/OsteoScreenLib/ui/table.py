@@ -8,24 +8,30 @@ from dataclasses import replace
 from OsteoScreenLib.bones.quality import MaskQuality
 from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL, Site
 from OsteoScreenLib.classifier.prediction import TARGETS
+from OsteoScreenLib.explain.saliency_methods import DEFAULT_METHOD, SALIENCY_METHODS, SaliencyMethod
 from OsteoScreenLib.scene.heatmap import HeatStyle
 from OsteoScreenLib.scene.volume_image import volumes_in_scene
 from OsteoScreenLib.ui.shelf import Shelf
 from OsteoScreenLib.workbench import remarks
 from OsteoScreenLib.workbench.case import Case
 from OsteoScreenLib.workbench.desk import Desk
+from OsteoScreenLib.workbench.effect_rows import EffectRow, at_rest
 from OsteoScreenLib.workbench.numbers import EffectCell, Numbers
 from OsteoScreenLib.workbench.reading import Reading, Result
 from OsteoScreenLib.workbench.toggles import Toggles
+from OsteoScreenLib.workbench.verdict_line import VerdictLine, verdict_line
 from OsteoScreenLib.worker.requests import AnalysisOptions
 
+COLUMNS = ("removed", "added", "percentile", "share", "iou")  # that a reader can choose; Δ of the present mode is always there
+FIRST_COLUMNS = frozenset({"percentile"})
 NOTHING_OPEN = "Open a radiograph, then press Analyse."
 
 
 class Table:
     """progress : (sentence, fraction, seconds left or None) of the running job. idle_sentence : what to do, or what was done.
     preview_on : covered pixels are shown as the model sees them. devices, models : what can be chosen. cursor_bones : bones under
-    the cursor. targets : classes that Δ and heatmap can be about.
+    the cursor. targets : classes that Δ and heatmap can be about. columns : which of `COLUMNS` the reader wants to see beside the
+    bones. controls_on : effects are compared with controls, in the background.
     """
 
     def __init__(self, desk: Desk, device: str) -> None:
@@ -34,6 +40,8 @@ class Table:
         self._options = AnalysisOptions(device=device)
         self._heatmap_due: float | None = None  # when the heatmap of an answer is drawn whose bones are shown already
         self.preview_on = True
+        self.columns = FIRST_COLUMNS
+        self.controls_on = True
         self.progress: tuple[str, float, float | None] | None = None
         self.idle_sentence = NOTHING_OPEN
         self.devices: list[str] = ["auto", "cpu"]
@@ -83,11 +91,23 @@ class Table:
 
     @property
     def effects(self) -> dict[str, EffectCell]:
-        """Δ by bone and group."""
+        """Δ by bone and group, in the present mode."""
         effects = self.case.effects() if self.case else {}
         if self._desk.asking:
             return effects
         return {name: EffectCell() if cell.state == "computing" else cell for name, cell in effects.items()}
+
+    @property
+    def rows(self) -> dict[str, EffectRow]:
+        """All that the table says, by row: all bones, groups, bones."""
+        rows = self.case.table.rows() if self.case else {}
+        desk = self._desk
+        asking, controls, drawing = desk.asking, desk.controls_open or (desk.asking and self.controls_on), desk.drawing
+        return {name: at_rest(row, effects=asking, controls=controls, heatmap=drawing) for name, row in rows.items()}
+
+    def verdict(self, rows: Mapping[str, EffectRow]) -> VerdictLine:
+        """Whether the model's answer comes from bone. rows : as `rows` gives them."""
+        return verdict_line(self.case, rows) if self.case else VerdictLine()
 
     @property
     def toggles(self) -> Toggles | None:
@@ -157,9 +177,25 @@ class Table:
 
     @property
     def heat_method(self) -> str:
-        """How the heatmap was made, "" when there is none."""
+        """How the heatmap that is shown was made, "" when there is none."""
         saliency = self.case.saliency if self.case else None
         return saliency.method if saliency is not None else ""
+
+    @property
+    def saliency_method(self) -> str:
+        """The key of the method that the heatmap is, or will be, made by."""
+        return self.case.saliency_method.key if self.case else DEFAULT_METHOD
+
+    @property
+    def saliency_methods(self) -> tuple[SaliencyMethod, ...]:
+        """The methods that the model can give; only the default one before the first answer."""
+        keys = self.result.saliency_methods if self.result else (DEFAULT_METHOD,)
+        return tuple(SALIENCY_METHODS[key] for key in keys if key in SALIENCY_METHODS)
+
+    @property
+    def drawing_heatmap(self) -> bool:
+        """A heatmap is being made."""
+        return self._desk.drawing
 
     @property
     def can_edit_masks(self) -> bool:

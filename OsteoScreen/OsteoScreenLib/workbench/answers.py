@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from OsteoScreenLib.explain.covering import Mode
-from OsteoScreenLib.explain.fills import Fill
+from OsteoScreenLib.explain.fills import SEEDED, Fill
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Question:
 
     image_sha256, model_sha256, masks_sha256 : of pixels, model manifest and bone masks. computed_on : device and number format,
     for they change the last digits. mode, fill, margin_px, seed, covered : as in `Toggles`.
+    draw : 0 for these bones themselves, i ≥ 1 for their i-th control (see `explain.controls`).
     Make one with `asked`, which gives equal questions for equal pictures.
     """
 
@@ -30,11 +31,12 @@ class Question:
     margin_px: float = 0.0
     seed: int = 0
     covered: frozenset[str] = frozenset()
+    draw: int = 0
 
     @property
     def untouched(self) -> bool:
         """Nothing is covered."""
-        return not self.covered
+        return not self.covered and not self.draw
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,10 @@ class Patch:
 
 def asked(question: Question) -> Question:
     """The question without what makes no difference to the picture: the untouched image has no mode, fill or masks, and only
-    the fill "noise" has a seed."""
+    some fills and the controls have a seed."""
     if question.untouched:
         return Question(question.image_sha256, question.model_sha256, question.computed_on)
-    return question if question.fill == "noise" or not question.seed else replace(question, seed=0)
+    return question if question.fill in SEEDED or question.draw or not question.seed else replace(question, seed=0)
 
 
 class Answers:
@@ -66,30 +68,58 @@ class Answers:
 
     def __init__(self) -> None:
         self._answers: dict[Question, Answer] = {}
+        self._unanswerable: set[Question] = set()  # controls for which there is no room
+
+    def settled(self, question: Question) -> bool:
+        """The question need not be asked: it was answered, or it has no answer."""
+        one = asked(question)
+        return one in self._answers or one in self._unanswerable
 
     def get(self, question: Question) -> Answer | None:
         """The answer if it was computed before, else None."""
         return self._answers.get(asked(question))
 
-    def put(self, question: Question, answer: Answer) -> None:
-        """Keep an answer."""
-        self._answers[asked(question)] = answer
+    def put(self, question: Question, answer: Answer | None) -> None:
+        """Keep an answer; None says that there is none."""
+        if answer is None:
+            self._unanswerable.add(asked(question))
+        else:
+            self._answers[asked(question)] = answer
 
     def missing(self, questions: Iterable[Question]) -> list[Question]:
-        """Those without an answer, each once, in order."""
-        return [question for question in dict.fromkeys(map(asked, questions)) if question not in self._answers]
+        """Those still to be asked, each once, in order."""
+        return [question for question in dict.fromkeys(map(asked, questions)) if not self.settled(question)]
 
     def to_json(self, image_sha256: str) -> list[dict[str, Any]]:
-        """All answers about one image as JSON values."""
-        return [
-            {"question": {**vars(question), "covered": sorted(question.covered)}, "answer": vars(answer)}
-            for question, answer in self._answers.items()
-            if question.image_sha256 == image_sha256
-        ]
+        """All answers about one image as JSON values. Controls stand beside one another, for they differ in nothing but the draw."""
+        entries: dict[tuple[Any, ...], dict[str, Any]] = {}
+        known = [*self._answers.items(), *((question, None) for question in self._unanswerable)]
+        for question, answer in known:
+            if question.image_sha256 != image_sha256:
+                continue
+            values = {**vars(question), "draw": min(question.draw, 1)}
+            alike = tuple(values.values())
+            if alike not in entries:
+                entries[alike] = {"question": {**values, "covered": sorted(question.covered)}}
+            if question.draw:
+                drawn = None if answer is None else [*answer.probabilities, answer.area_px]
+                entries[alike].setdefault("draws", {})[str(question.draw)] = drawn
+            elif answer is not None:
+                entries[alike]["answer"] = vars(answer)
+        return list(entries.values())
 
-    def add_json(self, values: Iterable[Mapping[str, Any]]) -> None:
+    def add_json(self, entries: Iterable[Mapping[str, Any]]) -> None:
         """Take in what `to_json` wrote. Raises `ValueError`, `KeyError` or `TypeError` for anything else."""
-        for entry in values:
+        for entry in entries:
             question = Question(**{**entry["question"], "covered": frozenset(entry["question"]["covered"])})
-            first, second, third = (float(value) for value in entry["answer"]["probabilities"])
-            self.put(question, Answer((first, second, third), int(entry["answer"]["area_px"])))
+            if "draws" not in entry:
+                self.put(question, _answer(entry["answer"]["probabilities"], entry["answer"]["area_px"]))
+                continue
+            for draw, values in entry["draws"].items():
+                answer = None if values is None else _answer(values[:3], values[3])
+                self.put(replace(question, draw=int(draw)), answer)
+
+
+def _answer(probabilities: Iterable[float], area_px: float) -> Answer:
+    first, second, third = (float(value) for value in probabilities)
+    return Answer((first, second, third), int(area_px))

@@ -10,8 +10,12 @@ from OsteoScreenLib.bones import quality
 from OsteoScreenLib.bones.masks import BoneMasks
 from OsteoScreenLib.bones.quality import MaskQuality
 from OsteoScreenLib.classifier.prediction import TARGETS
+from OsteoScreenLib.explain.covering import Mode
+from OsteoScreenLib.explain.overlap import Overlap
 from OsteoScreenLib.explain.saliency import SaliencyMap
+from OsteoScreenLib.explain.saliency_methods import DEFAULT_METHOD, SALIENCY_METHODS, SaliencyMethod
 from OsteoScreenLib.workbench.answers import Answer, Answers, Question, asked
+from OsteoScreenLib.workbench.effect_table import EffectTable
 from OsteoScreenLib.workbench.events import Event
 from OsteoScreenLib.workbench.messages import computed_on
 from OsteoScreenLib.workbench.numbers import EffectCell, Numbers, differences, numbers
@@ -25,13 +29,14 @@ class Case:
     """The state of one case. Views listen to `changed` and hold no state of their own.
 
     changed : emitted with "reading", "result", "toggles" or "masks" after that part has changed.
-    token : names the case towards the worker and the scene.
+    token : names the case towards the worker and the scene. table : the rows beside the bones.
     """
 
     def __init__(self, reading: Reading, answers: Answers, token: str = "") -> None:
         self.changed: Event[[str]] = Event()
         self.token = token or uuid.uuid4().hex
         self.answers = answers
+        self.table = EffectTable(self)
         self._reading = reading
         self._result: Result | None = None
         self._toggles = Toggles()
@@ -60,9 +65,17 @@ class Case:
 
     @property
     def saliency(self) -> SaliencyMap | None:
-        """The heatmap of the class that is asked about now; None while only another class's is there."""
+        """The heatmap of the class and by the method that are chosen now; None while only another one is there."""
         saliency = self._result.saliency if self._result is not None else None
-        return saliency if saliency is not None and saliency.target == self._toggles.target else None
+        if saliency is None or (saliency.target, saliency.method) != (self._toggles.target, self.saliency_method.title):
+            return None
+        return saliency
+
+    @property
+    def saliency_method(self) -> SaliencyMethod:
+        """How the heatmap is made: as chosen, or by default where the model cannot give that."""
+        given = self._result.saliency_methods if self._result is not None else (DEFAULT_METHOD,)
+        return SALIENCY_METHODS[self._toggles.saliency if self._toggles.saliency in given else DEFAULT_METHOD]
 
     @property
     def masks_edited(self) -> bool:
@@ -99,10 +112,10 @@ class Case:
         self.changed.emit("reading")
         self.changed.emit("result")
 
-    def take_saliency(self, saliency: SaliencyMap | None) -> None:
-        """Another heatmap of the same image and model."""
+    def take_saliency(self, saliency: SaliencyMap, overlap: tuple[Overlap, ...]) -> None:
+        """Another heatmap of the same image and model. overlap : with the present masks."""
         if self._result is not None:
-            self._result = replace(self._result, saliency=saliency)
+            self._result = replace(self._result, saliency=saliency, overlap=overlap)
             self.changed.emit("saliency")
 
     def mark_masks(self, edited: bool) -> None:
@@ -117,7 +130,9 @@ class Case:
             return
         former = self._result.masks
         masks = masks.corrected_from(former.digests, former.facts)
-        self._result = replace(self._result, masks=masks, masks_sha256=masks.sha256)
+        same = masks.sha256 == self._result.masks_sha256
+        overlap = self._result.overlap if same else ()  # of the former masks
+        self._result = replace(self._result, masks=masks, masks_sha256=masks.sha256, overlap=overlap)
         self._masks_edited = False
         self.corrected = True
         self._remark_on_masks()
@@ -214,19 +229,27 @@ class Case:
         self.switch(self._toggles.with_changes(covered=self.found - self._toggles.covered))
 
     def reset(self) -> None:
-        """Every toggle as at the beginning; the target stays."""
+        """Every toggle as at the beginning; what the heatmap shows stays."""
         hidden = frozenset() if self._result is None else _untrusted(self._result.masks)
-        self.switch(Toggles(target=self._toggles.target, hidden=hidden))
+        self.switch(Toggles(target=self._toggles.target, saliency=self._toggles.saliency, hidden=hidden))
 
     def set_target(self, target: str) -> None:
         """Choose the class that Δ and the heatmap are about."""
         if target in TARGETS:
             self.switch(self._toggles.with_changes(target=target))
 
+    def set_saliency(self, method: str) -> None:
+        """Choose how the heatmap is made; a method that the model cannot give is no choice."""
+        if self._result is not None and method in self._result.saliency_methods:
+            self.switch(self._toggles.with_changes(saliency=method))
+
     # Questions to the model, and what their answers make
 
-    def question(self, covered: frozenset[str]) -> Question:
-        """The question with these bones covered, in the present mode and fill. Needs a result."""
+    def question(self, covered: frozenset[str], mode: Mode | None = None, draw: int = 0) -> Question:
+        """The question with these bones covered, in the present mode or another one, and with the present fill. Needs a result.
+
+        draw : 0 for these bones themselves, i ≥ 1 for their i-th control.
+        """
         result, toggles = self._result, self._toggles
         if result is None:
             raise ValueError("a case without a result has no question")
@@ -236,11 +259,12 @@ class Case:
                 result.model.sha256,
                 computed_on(result.device, result.precision),
                 result.masks_sha256,
-                toggles.mode,
+                mode or toggles.mode,
                 toggles.fill,
                 toggles.margin_px,
                 toggles.seed,
                 covered & self.found,
+                draw,
             )
         )
 
@@ -251,8 +275,16 @@ class Case:
 
     @property
     def reference(self) -> Question:
-        """What Δ is against."""
-        return self.question(frozenset() if self._toggles.mode == "remove" else self.found)
+        """What Δ is against, in the present mode."""
+        return self.reference_in(self._toggles.mode)
+
+    def reference_in(self, mode: Mode) -> Question:
+        """What Δ of a mode is against."""
+        return self.question(frozenset() if mode == "remove" else self.found, mode)
+
+    def question_about(self, bones: frozenset[str], mode: Mode, draw: int = 0) -> Question:
+        """The question that says what these bones are worth in a mode; draw : as in `question`."""
+        return self.question(bones if mode == "remove" else self.found - bones, mode, draw)
 
     def subjects(self) -> dict[str, frozenset[str]]:
         """Groups, then bones, in display order: name → the found bones that it stands for."""
@@ -262,9 +294,10 @@ class Case:
         groups = {group: frozenset(members) & self.found for group, members in masks.site.groups.items()}
         return {name: bones for name, bones in groups.items() if bones} | {name: frozenset({name}) for name in masks.names}
 
-    def questions(self) -> list[Question]:
-        """All that the bone tree's Δ need: the reference first, then groups, then bones."""
-        return [self.reference, *(self._question_about(bones) for bones in self.subjects().values())]
+    def questions(self, mode: Mode | None = None) -> list[Question]:
+        """All that a mode's Δ need, the present one's by default: the reference first, then groups, then bones."""
+        mode = mode or self._toggles.mode
+        return [self.reference_in(mode), *(self.question_about(bones, mode) for bones in self.table.subjects().values())]
 
     def numbers(self) -> Numbers | None:
         """The answer, untouched and as shown now; None before the first analysis."""
@@ -275,23 +308,21 @@ class Case:
         points = self._result.model.operating_points
         return numbers(self._toggles, self.found, untouched, now, reference, points, self._masks_edited)
 
-    def effects(self) -> dict[str, EffectCell]:
-        """Δ of each group and bone that was found."""
+    def effects(self, mode: Mode | None = None, subjects: Mapping[str, frozenset[str]] | None = None) -> dict[str, EffectCell]:
+        """Δ of each group and bone that was found, or of other subjects, in a mode; the present one by default."""
         if self._result is None:
             return {}
-        reference = self.answers.get(self.reference)
+        toggles = self._toggles.with_changes(mode=mode or self._toggles.mode)
+        reference = self.answers.get(self.reference_in(toggles.mode))
         cells = {}
-        for name, bones in self.subjects().items():
-            answer = self.answers.get(self._question_about(bones))
+        for name, bones in (self.subjects() if subjects is None else subjects).items():
+            answer = self.answers.get(self.question_about(bones, toggles.mode))
             if answer is None or reference is None:
                 cells[name] = EffectCell(state="stale" if self._masks_edited else "computing")
             else:
-                points, odds = differences(answer, reference, self._toggles)
+                points, odds = differences(answer, reference, toggles)
                 cells[name] = EffectCell(points, odds, "stale" if self._masks_edited else "current")
         return cells
-
-    def _question_about(self, bones: frozenset[str]) -> Question:
-        return self.question(bones if self._toggles.mode == "remove" else self.found - bones)
 
 
 def _untrusted(masks: BoneMasks) -> frozenset[str]:

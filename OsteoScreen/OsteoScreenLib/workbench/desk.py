@@ -6,13 +6,15 @@ Nothing here blocks: requests go out through threads of the client, answers are 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import count
 
 from OsteoScreenLib.errors import OsteoScreenError
+from OsteoScreenLib.explain.overlap import Overlap
 from OsteoScreenLib.explain.saliency import SaliencyMap
+from OsteoScreenLib.explain.saliency_methods import SALIENCY_METHODS
 from OsteoScreenLib.workbench import messages
 from OsteoScreenLib.workbench.answers import Answers, Question, asked
 from OsteoScreenLib.workbench.desk_events import DeskEvents
@@ -57,6 +59,7 @@ class Desk(DeskEvents):
         self._crashes = 0  # in a row
         self._patches = Patches()
         self._maps: dict[tuple[str, ...], SaliencyMap] = {}
+        self._overlaps: dict[tuple[str, ...], tuple[Overlap, ...]] = {}
         self._progress: JobProgress | None = None
 
     @property
@@ -71,13 +74,24 @@ class Desk(DeskEvents):
 
     @property
     def asking(self) -> bool:
-        """Something is being computed, or waits for it."""
-        return self._in_flight is not None or self._waiting.question is not None or self._waiting.sweeping
+        """Something is being computed, or waits for it; controls do not count."""
+        ahead = self._in_flight is not None and self._in_flight.state != "controls"
+        return ahead or self._waiting.question is not None or self._waiting.sweeping
 
     @property
     def sweeping(self) -> bool:
         """Questions of the sweep are still open."""
         return self._waiting.sweeping
+
+    @property
+    def controls_open(self) -> bool:
+        """Controls are being computed, or wait for it."""
+        return self.state == "controls" or self._waiting.controls_open
+
+    @property
+    def drawing(self) -> bool:
+        """A heatmap is being made or measured, or waits for it."""
+        return self.state == "explaining" or self._waiting.heatmap is not None
 
     # Jobs
 
@@ -97,12 +111,15 @@ class Desk(DeskEvents):
         job = Request("analysing", "examine", answered, f"analysing {source.name}", body, arrays, job=True)
         return self._begin(job, f"Analysing {source.name}")
 
-    def save(self, folder: str, toggles: Toggles) -> None:
-        """Write the result files of the attached case as it is switched; `saved` tells of them."""
+    def save(self, folder: str, toggles: Toggles, tables: Mapping[str, str] | None = None) -> None:
+        """Write the result files of the attached case as it is switched; `saved` tells of them.
+
+        tables : file name → text of files that are to lie beside the others.
+        """
         if self._case is None:
             self.failed.emit("There is nothing to save yet; press Analyse first.", "")
             return
-        body = messages.save_request(folder, self._case.result, toggles)
+        body = messages.save_request(folder, self._case.result, toggles, tables or {})
         job = Request("saving", "save", self._on_saved, "writing the results", body, job=True, needs_case=True)
         self._begin(job, "Writing the results")
 
@@ -142,13 +159,17 @@ class Desk(DeskEvents):
             self.logged.emit(f"Case {case_token[:8]} ({reading.source.name}) is on the table.")
         self._case = case
         if result.saliency is not None:
-            self._maps[case.map_key(result.saliency.target)] = result.saliency
+            about = result.saliency.target, result.saliency.method
+            self._maps[case.map_key(*about)] = result.saliency
+            if result.overlap:
+                self._overlaps[case.overlap_key(*about)] = result.overlap
 
     def detach(self) -> None:
         """No case is on the table."""
         self._waiting.clear()
         self._case = None
         self._maps.clear()
+        self._overlaps.clear()
 
     def ask(self, question: Question, want_patch: bool) -> None:
         """Ask before everything in the background; an older question without an answer is dropped.
@@ -164,21 +185,27 @@ class Desk(DeskEvents):
         if patch is not None:
             self.covered.emit(one, patch)
 
-    def sweep(self, questions: Iterable[Question]) -> None:
-        """Ask these one after another while nothing else is asked. Takes the place of the last sweep."""
+    def sweep(self, questions: Iterable[Question], controls: Iterable[Question] = ()) -> None:
+        """Ask these one after another while nothing else is asked. Takes the place of the last sweep.
+
+        controls : asked after all else, and taken from the iterable only then.
+        """
         case = self._case
-        self._waiting.sweep(one for one in map(asked, questions) if case is not None and case.concerns(one))
+        first, last = ((one for one in map(asked, some) if case and case.concerns(one)) for some in (questions, controls))
+        self._waiting.sweep(first, last)
         self._next()
 
-    def explain(self, target: str) -> None:
-        """The heatmap for a class; `explained` tells of it, at once when it was made before."""
+    def explain(self, target: str, method: str) -> None:
+        """The heatmap for a class by a method's key, and its overlap; `explained` tells of them, at once when they are known."""
         if self._case is None:
             return
-        known = self._maps.get(self._case.map_key(target))
-        self._waiting.target = "" if known else target
+        about = target, SALIENCY_METHODS[method].title
+        known, overlap = self._maps.get(self._case.map_key(*about)), self._overlaps.get(self._case.overlap_key(*about))
+        there = known is not None and overlap is not None
+        self._waiting.heatmap = None if there else (target, method)
         self._next()
-        if known:
-            self.explained.emit(known)
+        if known is not None and overlap is not None:
+            self.explained.emit(known, overlap)
 
     # The process
 
@@ -265,20 +292,25 @@ class Desk(DeskEvents):
             return self._job
         if self._waiting.question is not None:
             return self._cover((self._waiting.question,), self._waiting.with_patch)
-        if self._waiting.target:
-            return self._explain(self._waiting.target)
+        if self._waiting.heatmap is not None:
+            return self._explain(self._case, *self._waiting.heatmap)
         if batch := self._waiting.batch():
             return self._cover(batch, False)
-        return self._warm_up.next_request()
+        if request := self._warm_up.next_request():
+            return request
+        return self._cover(batch, False, "controls") if (batch := self._waiting.controls()) else None
 
-    def _cover(self, questions: tuple[Question, ...], patch: bool) -> Request:
+    def _cover(self, questions: tuple[Question, ...], patch: bool, state: State = "covering") -> Request:
         body, words = messages.cover_request(questions, patch), "computing what covered bones change"
         answered = partial(self._on_covered, questions)
-        return Request("covering", "cover", answered, words, body, needs_case=True, questions=questions)
+        return Request(state, "cover", answered, words, body, needs_case=True, questions=questions)
 
-    def _explain(self, target: str) -> Request:
-        answered, words = partial(self._on_explained, self._case, target), f"computing the heatmap for {target}"
-        return Request("explaining", "explain", answered, words, {"target": target}, needs_case=True)
+    def _explain(self, case: DeskCase | None, target: str, method: str) -> Request:
+        title = SALIENCY_METHODS[method].title
+        known = None if case is None else self._maps.get(case.map_key(target, title))
+        body, arrays = messages.explain_request(target, method, known)
+        answered, words = partial(self._on_explained, case, (target, method)), f"computing {title} for {target}"
+        return Request("explaining", "explain", answered, words, body, arrays, needs_case=True)
 
     def _hold(self, case: DeskCase, wanted: Request) -> Request:
         """Let the worker take the case in, before the request that needs it."""
@@ -327,18 +359,19 @@ class Desk(DeskEvents):
             self._patches.put(questions[-1], patch)
         self._waiting.settle(questions[-1], patch is not None)
         self._waiting.took(float(answer.body["seconds"]), len(questions))
-        self.answered.emit()
+        self.answered.emit(all(question.draw for question in questions))
         if patch is not None:
             self.covered.emit(questions[-1], patch)
 
-    def _on_explained(self, case: DeskCase | None, target: str, answer: Message) -> None:
-        saliency = messages.saliency_from(answer)
-        if target == self._waiting.target:
-            self._waiting.target = ""
+    def _on_explained(self, case: DeskCase | None, asked_for: tuple[str, str], answer: Message) -> None:
+        saliency, overlap = messages.saliency_from(answer), messages.overlap_from(answer.body["overlap"])
+        if asked_for == self._waiting.heatmap:
+            self._waiting.heatmap = None
         if saliency is None or case is None or self._case is None or case.key != self._case.key:
             return
-        self._maps[case.map_key(target)] = saliency
-        self.explained.emit(saliency)
+        about = saliency.target, saliency.method
+        self._maps[case.map_key(*about)], self._overlaps[case.overlap_key(*about)] = saliency, overlap
+        self.explained.emit(saliency, overlap)
 
     def _on_held(self, token: str, case: DeskCase, answer: Message) -> None:
         self._moved = None
@@ -400,7 +433,7 @@ class Desk(DeskEvents):
         if ended or request.state == "holding":
             self._waiting.clear()
         elif request.state == "explaining":
-            self._waiting.target = ""
+            self._waiting.heatmap = None
         else:
             self._waiting.drop(request.questions)
         self.failed.emit(f"{happened}, {TWICE}." if mendable else str(error), details)

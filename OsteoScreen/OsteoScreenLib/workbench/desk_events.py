@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from OsteoScreenLib.explain.overlap import Overlap
 from OsteoScreenLib.explain.saliency import SaliencyMap
 from OsteoScreenLib.workbench.answers import Patch, Question
 from OsteoScreenLib.workbench.events import Event
@@ -11,8 +12,8 @@ from OsteoScreenLib.workbench.reading import Reading, Result
 class DeskEvents:
     """The events of a desk.
 
-    opened, analysed, covered, explained, saved : what has come back. simulated : the new DICOM file. model_added : its id and title.
-    answered : new numbers are in the answers. devices_known : words of the devices that can be chosen, the best first.
+    opened, analysed, covered, saved : what has come back. explained : a heatmap, and its overlap with the bones. simulated : the new DICOM file. model_added : its id and title.
+    answered : new numbers are in the answers; True when they are those of controls. devices_known : words of the devices that can be chosen, the best first.
     progressed : (sentence, fraction from 0 to 1, seconds left or None) of the job. busy_changed : a job has begun or ended.
     failed : (one sentence, details for a log). logged : a line for the log.
     """
@@ -20,9 +21,9 @@ class DeskEvents:
     def __init__(self) -> None:
         self.opened: Event[[Reading]] = Event()
         self.analysed: Event[[Reading, Result]] = Event()
-        self.answered: Event[[]] = Event()
+        self.answered: Event[[bool]] = Event()
         self.covered: Event[[Question, Patch]] = Event()
-        self.explained: Event[[SaliencyMap]] = Event()
+        self.explained: Event[[SaliencyMap, tuple[Overlap, ...]]] = Event()
         self.saved: Event[[dict[str, str]]] = Event()
         self.model_added: Event[[str, str]] = Event()
         self.simulated: Event[[str]] = Event()

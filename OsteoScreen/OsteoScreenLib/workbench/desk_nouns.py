@@ -14,7 +14,18 @@ from OsteoScreenLib.worker.protocol import Message
 from OsteoScreenLib.worker.requests import AnalysisOptions
 
 State = Literal[
-    "idle", "opening", "analysing", "saving", "adding", "simulating", "holding", "covering", "explaining", "greeting", "loading"
+    "idle",
+    "opening",
+    "analysing",
+    "saving",
+    "adding",
+    "simulating",
+    "holding",
+    "covering",
+    "controls",
+    "explaining",
+    "greeting",
+    "loading",
 ]
 
 LARGEST_DRIFT = 1e-3  # in probability, between a case's answer and the same answer after the case was taken in again
@@ -60,9 +71,13 @@ class DeskCase:
             self.reading, replace(self.result, probabilities=now, device=device, precision=precision), self.options
         )
 
-    def map_key(self, target: str) -> tuple[str, ...]:
-        """What a heatmap depends on."""
-        return (*self.key[:3], target)
+    def map_key(self, target: str, method: str) -> tuple[str, ...]:
+        """What a heatmap depends on. method : the title that the map bears, as `SaliencyMap.method`."""
+        return (*self.key[:3], target, method)
+
+    def overlap_key(self, target: str, method: str) -> tuple[str, ...]:
+        """What its overlap with the bones depends on."""
+        return (*self.key[:4], target, method)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from OsteoScreenLib.classifier.prediction import OperatingPoints
+from OsteoScreenLib.explain.overlap import Overlap
 from OsteoScreenLib.explain.saliency import SaliencyMap
 from OsteoScreenLib.workbench.answers import Answer, Patch, Question
 from OsteoScreenLib.workbench.reading import ImageSource, ModelFacts, Reading, Result
@@ -59,22 +60,37 @@ def hold_request(
 
 
 def cover_request(questions: Sequence[Question], patch: bool) -> Body:
-    """The body that asks questions which differ in nothing but what is covered."""
+    """The body that asks questions which differ in nothing but what is covered, and which control of it is meant."""
     first = questions[0]
     return {
         **_way(first),
         "sets": [sorted(question.covered) for question in questions],
+        "draws": [question.draw for question in questions],
         "patch": patch,
     }
 
 
-def save_request(folder: str, result: Result, toggles: Toggles) -> Body:
-    """The body that asks for the result files of what is shown now."""
+def explain_request(target: str, method: str, known: SaliencyMap | None) -> tuple[Body, Arrays]:
+    """Body and arrays that ask for a heatmap and its overlap with the bones. known : a map that is only to be measured."""
+    body: Body = {"target": target, "saliency": method}
+    if known is None:
+        return body, {}
+    values, arrays = case_values.saliency_to_values(known)
+    return {**body, "map": values}, arrays
+
+
+def save_request(folder: str, result: Result, toggles: Toggles, tables: Mapping[str, str]) -> Body:
+    """The body that asks for the result files of what is shown now.
+
+    tables : file name → text of files that are to lie beside the others.
+    """
     return {
         "out": folder,
         "cover": sorted(toggles.covered & frozenset(result.masks.table)),
         **_way(toggles),
         "target": toggles.target,
+        "saliency": toggles.saliency,
+        "tables": dict(tables),
     }
 
 
@@ -121,6 +137,8 @@ def result_from(answer: Message) -> Result:
         precision=str(body["precision"]),
         seconds=body["seconds"],
         analysis=body["analysis"],
+        overlap=overlap_from(((body["analysis"].get("saliency") or {}).get("overlap") or {}).get("bones", ())),
+        saliency_methods=tuple(map(str, body["saliency_methods"])),
     )
 
 
@@ -136,9 +154,12 @@ def probabilities_from(values: Sequence[float]) -> tuple[float, float, float]:
     return first, second, third
 
 
-def answers_from(answer: Message) -> list[Answer]:
-    """One answer for each set that was asked about."""
-    return [Answer(probabilities_from(one["probabilities"]), int(one["area_px"])) for one in answer.body["answers"]]
+def answers_from(answer: Message) -> list[Answer | None]:
+    """One answer for each set that was asked about; None for a control for which there is no room."""
+    return [
+        None if one is None else Answer(probabilities_from(one["probabilities"]), int(one["area_px"]))
+        for one in answer.body["answers"]
+    ]
 
 
 def patch_from(answer: Message) -> Patch | None:
@@ -152,6 +173,11 @@ def patch_from(answer: Message) -> Patch | None:
 def saliency_from(answer: Message) -> SaliencyMap | None:
     """A heatmap."""
     return case_values.saliency_from_values(answer.body["saliency"], answer.arrays)
+
+
+def overlap_from(rows: Sequence[Mapping[str, Any]]) -> tuple[Overlap, ...]:
+    """The overlap of a heatmap with the bones, from its rows of JSON values."""
+    return tuple(Overlap(**{**row, "iou_sweep": None if row["iou_sweep"] is None else tuple(row["iou_sweep"])}) for row in rows)
 
 
 def device_words(answer: Message) -> list[str]:

@@ -10,7 +10,9 @@ import numpy as np
 
 from OsteoScreenLib.bones.masks import BoneMasks
 from OsteoScreenLib.classifier.prediction import OperatingPoints
+from OsteoScreenLib.explain.overlap import Overlap
 from OsteoScreenLib.explain.saliency import SaliencyMap
+from OsteoScreenLib.explain.saliency_methods import DEFAULT_METHOD
 from OsteoScreenLib.radiograph.radiograph import Note
 
 
@@ -70,7 +72,8 @@ class Result:
     probabilities : (normal, osteopenia, osteoporosis). masks_sha256 : of the masks, their part of a cache key.
     saliency : for `saliency.target`; None when there is none. analysis : the JSON values of analysis.json, without covering.
     statements : sentences that must stand beside the answer. device, precision : where and how it was computed.
-    seconds : stage → wall-clock time.
+    seconds : stage → wall-clock time. overlap : of this very heatmap with these very masks; empty when it was not measured.
+    saliency_methods : keys of the methods that the model can give.
     """
 
     model: ModelFacts
@@ -83,3 +86,5 @@ class Result:
     precision: str
     seconds: Mapping[str, float]
     analysis: Mapping[str, Any]
+    overlap: tuple[Overlap, ...] = ()
+    saliency_methods: tuple[str, ...] = (DEFAULT_METHOD,)

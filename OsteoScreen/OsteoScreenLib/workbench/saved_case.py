@@ -11,6 +11,7 @@ import numpy as np
 from OsteoScreenLib.bones.masks import BoneMasks
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.explain.saliency import SaliencyMap
+from OsteoScreenLib.explain.saliency_methods import SALIENCY_METHODS
 from OsteoScreenLib.radiograph.radiograph import pixels_sha256
 from OsteoScreenLib.workbench import messages
 from OsteoScreenLib.workbench.answers import Answers
@@ -94,6 +95,8 @@ def _result_to_json(result: Result) -> dict[str, Any]:
         "precision": result.precision,
         "seconds": dict(result.seconds),
         "analysis": dict(result.analysis),
+        "overlap": [vars(one) for one in result.overlap],
+        "saliency_methods": result.saliency_methods,
     }
 
 
@@ -116,7 +119,16 @@ def _result_from_json(table: dict[str, Any], masks: BoneMasks) -> Result:
         precision=str(table["precision"]),
         seconds=table["seconds"],
         analysis=table["analysis"],
+        **_explained_from_json(table),
     )
+
+
+def _explained_from_json(table: dict[str, Any]) -> dict[str, Any]:
+    """Not there in a scene that was saved before the panel knew of it."""
+    if "overlap" not in table:
+        return {}
+    methods = tuple(str(method) for method in table["saliency_methods"] if method in SALIENCY_METHODS)
+    return {"overlap": messages.overlap_from(table["overlap"]), "saliency_methods": methods}
 
 
 def _saliency_to_json(saliency: SaliencyMap) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from OsteoScreenLib.classifier.prediction import TARGETS
 from OsteoScreenLib.explain.covering import LARGEST_MARGIN, MODES, Mode
 from OsteoScreenLib.explain.fills import FILLS, Fill
+from OsteoScreenLib.explain.saliency_methods import DEFAULT_METHOD, SALIENCY_METHODS
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,10 @@ class Toggles:
 
     covered : bones that the model does not see (column "Model sees" unticked).
     hidden : bones whose outline is off (column "Outline" unticked); it changes nothing that the model is shown.
-    mode, fill : see `explain.covering` and `explain.fills`. margin_px : widening of covered masks, in pixels. seed : of "noise".
+    mode, fill : see `explain.covering` and `explain.fills`. margin_px : widening of covered masks, in pixels.
+    seed : of "noise", of "linear" and of the controls.
     target : the class that Δ and the heatmap are about; osteoporosis unless the reader chooses another one.
+    saliency : how the heatmap is made, a key of `SALIENCY_METHODS`.
     """
 
     covered: frozenset[str] = frozenset()
@@ -28,6 +31,7 @@ class Toggles:
     margin_px: float = 0.0
     seed: int = 0
     target: str = "osteoporosis"
+    saliency: str = DEFAULT_METHOD
 
     def with_changes(self, **changes: Any) -> Toggles:
         """A copy with some fields replaced."""
@@ -48,8 +52,9 @@ class Toggles:
             float(values["margin_px"]),
             int(values["seed"]),
             str(values["target"]),
+            str(values.get("saliency", DEFAULT_METHOD)),  # not there in a scene that was saved before there was a choice
         )
         known = toggles.mode in MODES and toggles.fill in FILLS and toggles.target in TARGETS
-        if not known or not 0 <= toggles.margin_px <= LARGEST_MARGIN:
+        if not known or toggles.saliency not in SALIENCY_METHODS or not 0 <= toggles.margin_px <= LARGEST_MARGIN:
             raise ValueError(f"toggles hold an unknown value: {dict(values)}")
         return toggles

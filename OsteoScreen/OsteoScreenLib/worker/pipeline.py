@@ -16,6 +16,7 @@ from OsteoScreenLib.worker.requests import (
     AnalysisOptions,
     ReadingOptions,
     analysis_request,
+    check_saliency,
     options_from,
     path_in,
     prepare_folder,
@@ -81,7 +82,8 @@ class Pipeline:
             self._models.check(options.model)  # before torch is there: what is wrong with a model is said at once
         self._intake.libraries.wait()
         if isinstance(options, AnalysisOptions):
-            self._models.classifier(options.model, options.device, options.precision)
+            classifier = self._models.classifier(options.model, options.device, options.precision)
+            check_saliency(options, classifier)
         progress("load", 0.6, "Loading the models")
         self._models.gate()
         if not options.masks:
@@ -155,6 +157,7 @@ class Pipeline:
             "device": analysis.provenance.device,
             "precision": analysis.provenance.precision,
             "bones": list(masks.names),
+            "verdict": None if analysis.verdict is None else asdict(analysis.verdict),
             "notes": [asdict(note) for note in analysis.notes],
             "files": files,
             "seconds": clock.seconds,

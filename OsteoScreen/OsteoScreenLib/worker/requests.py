@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 from OsteoScreenLib.errors import InputError, OsteoScreenError
 
 if TYPE_CHECKING:
+    from OsteoScreenLib.classifier.classifier import Classifier
     from OsteoScreenLib.explain.analysis import AnalysisRequest
+
+NO_SALIENCY = "none"  # in place of a saliency method: no heatmap
 
 _Options = TypeVar("_Options", bound="ReadingOptions")
 
@@ -36,7 +39,10 @@ class ReadingOptions:
 
 @dataclass(frozen=True)
 class AnalysisOptions(ReadingOptions):
-    """What is computed. model : a classifier's id or folder. The rest as `explain` defines it."""
+    """What is computed. model : a classifier's id or folder. saliency : a saliency method's key, or "none". verdict : is it bone?
+
+    The rest as `explain` defines it.
+    """
 
     model: str = "chest-sim-classifier"
     precision: str = "auto"
@@ -47,6 +53,8 @@ class AnalysisOptions(ReadingOptions):
     margin_mm: float | None = None
     target: str = "osteoporosis"
     seed: int = 0
+    saliency: str = "grad-cam"
+    verdict: bool = False
 
 
 def options_from(kind: type[_Options], body: Mapping[str, Any]) -> _Options:
@@ -84,7 +92,18 @@ def analysis_request(options: AnalysisOptions) -> AnalysisRequest:
         dilation_px=options.margin_px,
         dilation_mm=options.margin_mm,
         seed=options.seed,
+        saliency=options.saliency != NO_SALIENCY,
+        saliency_method=options.saliency,
+        verdict=options.verdict,
     )
+
+
+def check_saliency(options: AnalysisOptions, classifier: Classifier) -> None:
+    """Raises `InputError` for a saliency method that there is not, or that the model cannot give."""
+    from OsteoScreenLib.explain.saliency_methods import method_for
+
+    if options.saliency != NO_SALIENCY:
+        method_for(options.saliency, classifier.network)
 
 
 def path_in(body: Mapping[str, Any], name: str) -> Path:
@@ -93,6 +112,18 @@ def path_in(body: Mapping[str, Any], name: str) -> Path:
     if not isinstance(value, str) or not value or "\0" in value:
         raise InputError(f"The request names no usable {name}.", code="option")
     return Path(value)
+
+
+def tables_in(body: Mapping[str, Any]) -> dict[str, str]:
+    """File name → text of the tables that are to lie beside the result files; names alone, of .csv and .json."""
+    tables = body.get("tables", {})
+    fit = isinstance(tables, dict) and all(
+        isinstance(text, str) and Path(name).name == name and Path(name).suffix in {".csv", ".json"}
+        for name, text in tables.items()
+    )
+    if not fit:
+        raise InputError("The tables to save are not texts under plain file names.", code="option")
+    return dict(tables)
 
 
 def prepare_folder(folder: Path) -> None:

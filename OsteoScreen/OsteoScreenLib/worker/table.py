@@ -2,88 +2,44 @@
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from OsteoScreenLib.errors import InputError, OsteoScreenError
+from OsteoScreenLib.errors import InputError
+from OsteoScreenLib.worker import covering
 from OsteoScreenLib.worker.case_values import (
     facts_to_values,
     masks_from_values,
     masks_to_values,
     notes_to_values,
     radiograph_from_values,
+    saliency_from_values,
     saliency_to_values,
     spacing_to_values,
 )
+from OsteoScreenLib.worker.held_case import HeldCase, NoCase, running_on
 from OsteoScreenLib.worker.intake import Clock, Intake
 from OsteoScreenLib.worker.models import Models
 from OsteoScreenLib.worker.protocol import Message
-from OsteoScreenLib.worker.requests import AnalysisOptions, ReadingOptions, analysis_request, options_from, path_in
+from OsteoScreenLib.worker.requests import (
+    AnalysisOptions,
+    ReadingOptions,
+    analysis_request,
+    options_from,
+    path_in,
+    tables_in,
+)
 from OsteoScreenLib.worker.server import Answer, Handler, Progress
 from OsteoScreenLib.worker.writing import write_results
 
 if TYPE_CHECKING:
-    from OsteoScreenLib.bones.masks import BoneMasks
     from OsteoScreenLib.classifier.classifier import Classifier
-    from OsteoScreenLib.explain.covering import BoneCutouts, Coverer, Region
     from OsteoScreenLib.radiograph.radiograph import Radiograph
-
-KEPT_COVERERS = 6  # ways of covering kept prepared; each may hold one full-size picture
-
-
-class NoCase(OsteoScreenError):
-    """The case that a request names is not held: the process was started after it, or another case took its place."""
-
-    code = "no-case"
-
-
-@dataclass
-class HeldCase:
-    """What questions about one case need.
-
-    stages : seconds of reading, gate and segmenting, for the report; empty for a case that was handed over.
-    coverers : (mode, fill, margin, seed) → what is prepared for covering that way, the last used at the end.
-    """
-
-    token: str
-    radiograph: Radiograph
-    masks: BoneMasks
-    classifier: Classifier
-    stages: Mapping[str, float] = field(default_factory=dict)
-    coverers: OrderedDict[tuple[str, str, float, int], Coverer] = field(default_factory=OrderedDict)
-    cutouts: BoneCutouts | None = None
-
-    def coverer(self, mode: str, fill: str, margin_px: float, seed: int) -> Coverer:
-        """The coverer of a way of covering, made at its first use."""
-        from OsteoScreenLib.explain.covering import BoneCutouts, Coverer
-
-        key = (mode, fill, margin_px, seed)
-        if key not in self.coverers:
-            if self.cutouts is None:
-                self.cutouts = BoneCutouts(self.masks)
-            self.coverers[key] = Coverer(
-                self.radiograph.pixels,
-                self.masks,
-                mode,  # type: ignore[arg-type]
-                fill,  # type: ignore[arg-type]
-                margin_px,
-                seed,
-                self.cutouts,
-            )
-            while len(self.coverers) > KEPT_COVERERS:
-                self.coverers.popitem(last=False)
-        self.coverers.move_to_end(key)
-        return self.coverers[key]
 
 
 class Table:
-    """Answers `read`, `examine`, `hold`, `cover`, `explain` and `save`. One case at a time is held, under its client's token."""
+    """Answers `read`, `examine`, `hold`, `cover`, `sweep`, `explain` and `save`. One case at a time is held, under its client's token."""
 
     def __init__(self, models: Models, intake: Intake, guard_writing: AbstractContextManager[Any]) -> None:
         self._models = models
@@ -98,6 +54,7 @@ class Table:
             "examine": self.examine,
             "hold": self.hold,
             "cover": self.cover,
+            "sweep": self.sweep,
             "explain": self.explain,
             "save": self.save,
         }
@@ -153,6 +110,8 @@ class Table:
 
         Where the device is not there any more, the best one that is takes its place; the answer says which.
         """
+        from OsteoScreenLib.explain.analyse import settle
+
         token = _token(request)
         options = options_from(AnalysisOptions, request.body)
         pixels, layers = (request.arrays.get(name) for name in ("pixels", "layers"))
@@ -176,6 +135,7 @@ class Table:
         own = {"empty-heatmap", "masks-implausible", "input-in", "input-borderline", "input-out", "input-unchecked"}
         kept = (note for note in radiograph.notes if note not in classifier.notes and note.code not in own)
         radiograph = replace(radiograph, notes=tuple(kept))
+        settle(classifier, radiograph, masks)
         untouched = next(iter(classifier.predict_stream([radiograph.pixels])))
         self._case = HeldCase(token, radiograph, masks, classifier)
         body = {
@@ -187,59 +147,54 @@ class Table:
         return Answer(body)
 
     def cover(self, request: Message, progress: Progress) -> Answer:
-        """Body: `case`, `mode`, `fill`, `margin_px`, `seed`, `sets` (lists of covered bones), `patch`.
+        """See `covering.cover`."""
+        return covering.cover(self._held(request), request)
 
-        Answers each set; with `patch`, also what the model was shown for the last one, inside the box that was changed.
-        """
-        from OsteoScreenLib.explain.sweep import sweep
-
-        began = time.perf_counter()
-        case = self._held(request)
-        coverer = case.coverer(*_way(request))
-        sets = _sets(request, case.masks)
-        box: list[int] = [0, 0, 0, 0]
-        patch = np.zeros((0, 0), np.float32)
-
-        def keep_last(bones: frozenset[str], region: Region, shown: np.ndarray) -> None:
-            nonlocal box, patch
-            if sets and bones == sets[-1]:
-                rows, columns = region.box
-                box = [rows.start, rows.stop, columns.start, columns.stop]
-                patch = shown[region.box].copy()
-
-        wanted = bool(request.body.get("patch"))
-        found = sweep(coverer, case.classifier, sets, shown=keep_last if wanted else None)
-        answers = [
-            {"probabilities": [float(value) for value in found[bones].probabilities], "area_px": found[bones].area_px}
-            for bones in sets
-        ]
-        body = {"answers": answers, **_running_on(case.classifier), "seconds": round(time.perf_counter() - began, 5)}
-        return Answer({**body, "box": box}, {"patch": patch}) if wanted else Answer(body)
+    def sweep(self, request: Message, progress: Progress) -> Answer:
+        """See `covering.sweep_table`."""
+        return covering.sweep_table(self._held(request), request, progress)
 
     def explain(self, request: Message, progress: Progress) -> Answer:
-        """Body: `case`, `target`. The heatmap for a class."""
-        from OsteoScreenLib.explain.gradcam import grad_cam
+        """Body: `case`, `target`, `saliency` (a method's key). The heatmap for a class, and its `overlap` with the bones.
+
+        With `map` and the array `saliency`, a heatmap that was made before, that one is measured and none is made.
+        """
+        from OsteoScreenLib.explain.analysis_json import overlap_table
+        from OsteoScreenLib.explain.overlap import measure_overlap
+        from OsteoScreenLib.explain.saliency_map import saliency_map
 
         case = self._held(request)
-        saliency, arrays = saliency_to_values(
-            grad_cam(case.classifier, case.radiograph.pixels, str(request.body.get("target", "osteoporosis")))
-        )
-        return Answer({"saliency": saliency, **_running_on(case.classifier)}, arrays)
+        options = options_from(AnalysisOptions, request.body)
+
+        def within(share: float) -> None:
+            progress("explain", share, "Computing the heatmap")
+
+        drawn = saliency_from_values(request.body.get("map"), request.arrays)
+        if drawn is None:
+            drawn = saliency_map(case.classifier, case.radiograph.pixels, options.target, options.saliency, within)
+        saliency, arrays = saliency_to_values(drawn)
+        overlap = [overlap_table(one) for one in measure_overlap(drawn, case.masks)]
+        return Answer({"saliency": saliency, "overlap": overlap, **running_on(case.classifier)}, arrays)
 
     def save(self, request: Message, progress: Progress) -> Answer:
-        """Body: `case`, `out` and of `AnalysisOptions` cover, mode, fill, margin_px, seed, target. Writes the four result files."""
+        """Body: `case`, `out` and of `AnalysisOptions` cover, mode, fill, margin_px, seed, target, saliency; `tables`.
+
+        Writes the four result files, and beside them the texts of `tables` (file name → text).
+        """
         from OsteoScreenLib.explain.analyse import analyse
 
         case = self._held(request)
         out = path_in(request.body, "out")
         wanted = analysis_request(options_from(AnalysisOptions, request.body))
+        tables = tables_in(request.body)
 
         def within(share: float, words: str) -> None:
             progress("analyse", 0.75 * share, words[:1].upper() + words[1:])
 
         analysis = analyse(case.radiograph, case.masks, case.classifier, wanted, within)
         progress("write", 0.8, "Writing the results")
-        return Answer({"files": write_results(self._guard_writing, out, analysis, case.radiograph, case.masks, case.stages)})
+        files = write_results(self._guard_writing, out, analysis, case.radiograph, case.masks, case.stages, tables)
+        return Answer({"files": files})
 
     def _held(self, request: Message) -> HeldCase:
         token = _token(request)
@@ -255,21 +210,6 @@ def _token(request: Message) -> str:
     return token
 
 
-def _way(request: Message) -> tuple[str, str, float, int]:
-    options = options_from(AnalysisOptions, request.body)
-    return options.mode, options.fill, options.margin_px, options.seed if options.fill == "noise" else 0
-
-
-def _sets(request: Message, masks: BoneMasks) -> list[frozenset[str]]:
-    listed = request.body.get("sets")
-    if not isinstance(listed, list) or not all(isinstance(names, list) for names in listed):
-        raise InputError("The request names no sets of bones.", code="option")
-    unknown = {str(name) for names in listed for name in names if name not in masks.site.by_name}
-    if unknown:
-        raise InputError(f"There is no bone called '{min(unknown)}' in {masks.site.name}.", code="unknown-bone")
-    return [frozenset(names) for names in listed]
-
-
 def _reading(radiograph: Radiograph) -> dict[str, Any]:
     from OsteoScreenLib.radiograph.radiograph import pixels_sha256
 
@@ -282,6 +222,8 @@ def _reading(radiograph: Radiograph) -> dict[str, Any]:
 
 
 def _answering(classifier: Classifier) -> dict[str, Any]:
+    from OsteoScreenLib.explain.saliency_methods import methods_for
+
     model = classifier.model
     return {
         "model": {
@@ -291,9 +233,6 @@ def _answering(classifier: Classifier) -> dict[str, Any]:
             "simulated": model.simulated,
             "operating_points": dict(vars(model.operating_points)),
         },
-        **_running_on(classifier),
+        "saliency_methods": list(methods_for(classifier.network)),
+        **running_on(classifier),
     }
-
-
-def _running_on(classifier: Classifier) -> dict[str, str]:
-    return {"device": classifier.device.type, "precision": classifier.precision}
