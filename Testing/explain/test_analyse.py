@@ -294,3 +294,11 @@ def test_numbers_of_two_number_formats_never_stand_side_by_side(tmp_path: Path, 
     analysis = analyse(make_radiograph(), make_masks(), classifier)
     assert failed and analysis.provenance.precision == "fp32"
     assert analysis.prediction.probabilities == expected.prediction.probabilities
+
+
+def test_a_model_of_another_site_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    knee = Classifier.load(make_classifier_bundle(tmp_path / "knee-model", site="knee"), "cpu", "fp32")
+    radiograph = make_radiograph()
+    with pytest.raises(InputError, match="knee-model was made for knee radiographs, and this is chest-frontal") as raised:
+        analyse(radiograph, make_masks(radiograph.shape), knee)
+    assert raised.value.code == "model-site" and str(raised.value).count(".") == 1

@@ -75,6 +75,12 @@ def analyse(
         raise InputError(f"There is no target called '{request.target}'; choose one of {', '.join(TARGETS)}.", code="target")
     if masks is None and request.cover:
         raise InputError("Bones cannot be covered without bone masks; segment the radiograph first.", code="no-masks")
+    model = classifier.model
+    if masks is not None and model.site != masks.site.name:
+        raise InputError(
+            f"The model {model.id} was made for {model.site} radiographs, and this is {masks.site.name}; choose a model for it.",
+            code="model-site",
+        )
     if request.saliency:
         method_for(request.saliency_method, classifier.network)
     coverer, chosen, notes = _prepare_covering(radiograph, masks, request)
@@ -125,7 +131,6 @@ def analyse(
         return analyse(radiograph, masks, classifier, request, progress)
     report(1.0, "done")
 
-    model = classifier.model
     quality = assess(masks) if masks is not None else {}
     return Analysis(
         request=request,
