@@ -188,7 +188,7 @@ def test_rates_are_counted_and_their_intervals_draw_bodies() -> None:
     assert found.first.value == 0.5 and found.rank.value == (1 + 4.5) / 2 and found.chance == pytest.approx(1 / 7)
     assert found.first.low < 0.5 < found.first.high
     # Of the 24 every second is found, which is every second of the osteoporosis ones.
-    assert found.first_osteoporosis.value == 0.5
+    assert found.first_osteoporosis.value == found.first_all.value == 0.5
     always, never = row(figures, "layercam", "iou_otsu"), row(figures, "mean", "remove")
     assert (always.first.value, always.first.low, always.first.high) == (1, 1, 1) and always.finds_the_truth
     assert (never.first.value, never.rank.value) == (0, 4.5) and not never.finds_the_truth
@@ -206,7 +206,8 @@ def test_what_always_points_at_the_spine_is_seen_through() -> None:
 
 
 def test_the_default_changes_only_where_another_is_surely_better() -> None:
-    figures = figures_of(scripted(SPINE, HALF, [True] * 24, KNOWS))
+    truths = (SPINE, HUMERI)
+    figures = figures_of(*(scripted(truth, HALF, [True] * 24, KNOWS) for truth in truths))
     saliency, occlusion = figures.choices
     assert (saliency.current.name, saliency.best.name, saliency.chosen.name) == ("grad-cam", "layercam", "layercam")
     assert saliency.gain.value == 0.5 and saliency.gain.low > 0
@@ -214,9 +215,23 @@ def test_the_default_changes_only_where_another_is_surely_better() -> None:
     told = sentences(figures)
     assert "Default: LayerCAM" in told[0] and "does not find the true bones more often than chance" in told[1]
 
-    rarely = [number != 7 for number in range(24)]  # one miss of 24: many draws of bodies do not hold it
-    saliency = figures_of(scripted(SPINE, rarely, HALF, KNOWS)).choices[0]
+    rarely = [number != 8 for number in range(24)]  # one miss: many draws of bodies do not hold it
+    saliency = figures_of(*(scripted(truth, rarely, HALF, KNOWS) for truth in truths)).choices[0]
     assert saliency.best.name == "layercam" and saliency.chosen.name == "grad-cam" and saliency.gain.low == 0
+
+
+def test_saliency_counts_where_osteoporosis_is_and_covering_everywhere() -> None:
+    worst, normal = [number % 3 == 2 for number in range(24)], [number % 3 == 0 for number in range(24)]
+    figures = figures_of(scripted(SPINE, worst, normal, KNOWS), scripted(HUMERI, worst, normal, KNOWS))
+    heat, covered = row(figures, "grad-cam", "iou_otsu"), row(figures, "black", "remove")
+    assert (heat.first.value, heat.rank.value, heat.first_all.value) == (1, 1, pytest.approx(1 / 3))
+    assert (covered.first.value, covered.first_osteoporosis.value) == (pytest.approx(1 / 3), 0)
+    assert heat.by_truth["Humeri"].first.value == 1 and covered.by_truth["Humeri"].first.value == pytest.approx(1 / 3)
+
+
+def test_one_truth_alone_chooses_nothing() -> None:
+    figures = figures_of(scripted(SPINE, HALF, HALF, KNOWS))
+    assert figures.choices == () and "no default is chosen" in sentences(figures)[0]
 
 
 def test_a_network_that_learned_nothing_counts_for_nothing_and_is_named() -> None:
@@ -226,7 +241,7 @@ def test_a_network_that_learned_nothing_counts_for_nothing_and_is_named() -> Non
     assert found.first.value == 0.5 and list(found.by_truth) == ["Spine"] and found.by_truth["Spine"].otherwise is None
     assert any("did not learn Humeri" in sentence and "--steps" in sentence for sentence in sentences(figures))
     nothing = figures_of(scripted(HUMERI, [True] * 24, HALF))
-    assert nothing.rows == () and nothing.choices == () and "did not learn" in sentences(nothing)[0]
+    assert nothing.rows == () and nothing.choices == () and "did not learn" in sentences(nothing)[-1]
 
 
 def test_a_network_with_another_reason_is_told() -> None:

@@ -2,6 +2,8 @@
 
 Rate: over radiographs of networks that learned their truth, how often the truth's group has the highest score of all groups
 (`truth_first` says what equal scores count). Only the ranking within a radiograph is asked, so scores need no common unit.
+Saliency is drawn for osteoporosis, and on a normal radiograph nothing speaks for it: its rates are those of radiographs of
+osteoporosis. A covered bone counts by the size of its effect, for or against: those rates are of all radiographs.
 Intervals: 95 %, from drawing bodies with replacement (`patient_bootstrap`); radiographs of one body stay together, over all truths.
 They tell how far other bodies would change the figure, not how far another training would; the truths' own rates show that.
 
@@ -25,6 +27,7 @@ from OsteoScreenLib.study.explanation_bench import Explained
 from OsteoScreenLib.study.patient_bootstrap import MeanOfDefined, RankedScores, interval, patient_draws
 from OsteoScreenLib.study.truth_views import Truth
 
+LEAST_TRUTHS = 2  # learned ones, before anything is chosen: what always points at one bone finds one truth
 LEAST_AUC = 0.7  # a network whose interval does not reach it has not learned its truth and ranks nothing
 _OSTEOPOROSIS = 2
 
@@ -72,8 +75,9 @@ class ExplanationRow:
     """One explanation of one kind of network, over all truths that its networks learned.
 
     kind, name, how : "saliency", method, measure of the overlap; or "occlusion", fill, mode, groups ranked by |Δ| in points.
-    first, first_osteoporosis : rate over all radiographs, and over those of osteoporosis. rank : mean, 1 to 7.
-    chance : `first` of an explanation that knows nothing. by_truth : truth → its own rate.
+    first : rate, over radiographs of osteoporosis for saliency and over all for occlusion; rank : mean over the same ones, 1 to 7;
+    by_truth : truth → its own rate, likewise. first_all, first_osteoporosis : rate over all radiographs, and over those of
+    osteoporosis. chance : rate of an explanation that knows nothing.
     """
 
     network: str
@@ -81,6 +85,7 @@ class ExplanationRow:
     name: str
     how: str
     first: Interval | None
+    first_all: Interval | None
     first_osteoporosis: Interval | None
     rank: Interval | None
     chance: float
@@ -133,7 +138,8 @@ def bench_figures(explained: Sequence[Explained], draws: int = 2000, seed: int =
             ranked = _Ranked(learned, draws, seed)
             own = ranked.rows()
             rows += own
-            choices += [ranked.choice(kind, own) for kind in CURRENT]
+            if len({one.truth for one in learned}) >= LEAST_TRUTHS:
+                choices += [ranked.choice(kind, own) for kind in CURRENT]
     return BenchFigures(networks, tuple(rows), tuple(choices), draws, seed)
 
 
@@ -171,6 +177,7 @@ class _Ranked:
         self._truths = [one.truth for one in explained for _ in one.rows]
         held = [row for one in explained for row in one.rows]
         self._worst = np.array([row["label"] == _OSTEOPOROSIS for row in held])
+        self._every = np.ones(len(held), bool)
         scored = [_scores(row) for row in held]
         self._keys = list(scored[0])
         # (explanations, radiographs, 3): first, rank, chance; NaN where the truth is not in the picture.
@@ -182,31 +189,40 @@ class _Ranked:
         self._counts = np.concatenate(counts, axis=1)
 
     def rows(self) -> list[ExplanationRow]:
+        """One row an explanation, in the order of `_scores`."""
         first, rank = self._told[:, :, 0], self._told[:, :, 1]
-        every = np.ones(len(self._truths), bool)
-        pooled, osteoporosis, ranks = self._means(first, every), self._means(first, self._worst), self._means(rank, every)
-        chance = float(np.nanmean(self._told[0, :, 2]))
         truths = list(dict.fromkeys(self._truths))
         of = {truth: np.array([one == truth for one in self._truths]) for truth in truths}
-        own = {truth: self._means(first, of[truth]) for truth in truths}
+        every, worst = self._means(first, self._every), self._means(first, self._worst)
+        counted = np.stack([self._counted(kind) for kind, _, _ in self._keys])
+        ranks = self._means(rank, counted)
+        own = {truth: self._means(first, counted & of[truth]) for truth in truths}
+        chance = float(np.nanmean(self._told[0, :, 2]))
         rows = []
         for i, (kind, name, how) in enumerate(self._keys):
             by_truth = {truth.name: TruthRate(_interval(own[truth][i]), self._otherwise(i, truth)) for truth in truths}
-            figures = (_interval(pooled[i]), _interval(osteoporosis[i]), _interval(ranks[i]))
-            rows.append(ExplanationRow(self._network, kind, name, how, *figures, chance, by_truth))
+            over_all, osteoporosis = _interval(every[i]), _interval(worst[i])
+            rate = osteoporosis if kind == "saliency" else over_all
+            row = ExplanationRow(
+                self._network, kind, name, how, rate, over_all, osteoporosis, _interval(ranks[i]), chance, by_truth
+            )
+            rows.append(row)
         return rows
 
     def choice(self, kind: Kind, rows: Sequence[ExplanationRow]) -> Choice:
         """Today's default against the best."""
-        rivals = [i for i, row in enumerate(rows) if row.kind == kind and row.name != PERFECT and row.first is not None]
+        rivals = [i for i, row in enumerate(rows) if row.kind == kind and row.name != PERFECT]
 
         def best(among: Sequence[int]) -> int:
-            return max(among, key=lambda i: float(np.nanmean(self._told[i, :, 0])))
+            return max(among, key=lambda i: rows[i].first.value if rows[i].first else -1.0)  # type: ignore[union-attr]
 
         current, top = best([i for i in rivals if rows[i].name == CURRENT[kind]]), best(rivals)
         gained = self._told[[top], :, 0] - self._told[[current], :, 0]
-        means = self._means(gained, np.ones(len(self._truths), bool))[0]
-        return Choice(self._network, kind, rows[current], rows[top], _interval(means))
+        return Choice(self._network, kind, rows[current], rows[top], _interval(self._means(gained, self._counted(kind))[0]))
+
+    def _counted(self, kind: Kind) -> np.ndarray:
+        """Which radiographs the rate of an explanation is over, bool (radiographs,)."""
+        return self._worst if kind == "saliency" else self._every
 
     def _means(self, values: np.ndarray, among: np.ndarray) -> np.ndarray:
         """(explanations, 1 + draws): of the radiographs as they are, then of the draws."""
@@ -215,8 +231,10 @@ class _Ranked:
     def _otherwise(self, i: int, truth: Truth) -> float | None:
         firsts = [
             told[0]
-            for scores, other in zip(self._scored, self._truths, strict=True)
-            if not set(other.groups) & set(truth.groups) and (told := truth_first(scores[self._keys[i]], truth)) is not None
+            for scores, other, counts in zip(self._scored, self._truths, self._counted(self._keys[i][0]), strict=True)
+            if counts
+            and not set(other.groups) & set(truth.groups)
+            and (told := truth_first(scores[self._keys[i]], truth)) is not None
         ]
         return float(np.mean(firsts)) if firsts else None
 

@@ -42,7 +42,7 @@ class Recipe:
 # The embedded classifier's network, and a vision transformer small enough for a processor.
 NETWORKS: dict[str, Recipe] = {
     "resnet": Recipe("resnet10t", {"channels": [24, 48, 96, 192], "stem_width": 16}),
-    "vit": Recipe("vit_tiny_patch16_224", {"embed_dim": 96, "depth": 4, "num_heads": 3}, 900, 160, rate=1e-3, sight=8.0),
+    "vit": Recipe("vit_tiny_patch16_224", {"embed_dim": 96, "depth": 4, "num_heads": 3}, 1500, 160, rate=1e-3, sight=8.0),
 }
 
 

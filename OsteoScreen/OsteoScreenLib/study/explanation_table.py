@@ -13,7 +13,14 @@ from OsteoScreenLib.files import write_text
 from OsteoScreenLib.study.classifier_figures import Interval
 from OsteoScreenLib.study.explained_view import MEASURES, PERFECT
 from OsteoScreenLib.study.explanation_bench import BenchOptions
-from OsteoScreenLib.study.explanation_figures import LEAST_AUC, BenchFigures, Choice, ExplanationRow, NetworkFigures
+from OsteoScreenLib.study.explanation_figures import (
+    LEAST_AUC,
+    LEAST_TRUTHS,
+    BenchFigures,
+    Choice,
+    ExplanationRow,
+    NetworkFigures,
+)
 
 HOW_WORDS = {
     "enrichment": "times chance", "mass_share": "share of map", "rank_accuracy": "largest values", "iou_otsu": "IoU Otsu",
@@ -22,7 +29,7 @@ HOW_WORDS = {
 _MEANING = (
     "Each network was trained on simulated radiographs in which the density of the named bones alone tells the class; the density of "
     "all other bones varies as much, independently of it. It is explained on bodies that it never saw. Rates: how often the true "
-    "bones come first of the seven groups. In brackets: 95 % intervals from drawing bodies with replacement; they do not tell how far "
+    "bones come first of the seven groups, for saliency on radiographs of osteoporosis, for covered bones on all. In brackets: 95 % intervals from drawing bodies with replacement; they do not tell how far "
     "another training would change a rate. Otherwise: how often the same bones come first where others are the truth."
 )
 
@@ -94,6 +101,11 @@ def sentences(figures: BenchFigures) -> list[str]:
     """What follows from the table, and which networks did not learn."""
     told = [sentence(one) for one in figures.choices]
     told += [
+        f"Fewer than {LEAST_TRUTHS} truths were learned by {network}, so no default is chosen for it."
+        for network in dict.fromkeys(one.network for one in figures.networks)
+        if network not in {one.network for one in figures.choices}
+    ]
+    told += [
         f"The network {one.network} did not learn {one.truth} (AUC {_words(one.untouched)}, at least {LEAST_AUC:g} is asked for), so "
         "its explanations are left out; train it longer with --steps."
         for one in figures.networks
@@ -111,13 +123,15 @@ def sentences(figures: BenchFigures) -> list[str]:
 def sentence(choice: Choice) -> str:
     """What should be the default, and why."""
     current, best, chosen = choice.current, choice.best, choice.chosen
+    seen = "radiographs of osteoporosis" if choice.kind == "saliency" else "radiographs"
     found = "finds the true bones" if current.finds_the_truth else "does not find the true bones more often than chance"
     told = (
-        f"{choice.network}: {_named(current)} {found}: they come first in {_percent(current.first)} of radiographs "
+        f"{choice.network}: {_named(current)} {found}: they come first in {_percent(current.first)} of {seen} "
         f"(chance {100 * current.chance:.0f} %)."
     )
     if best is not current:
-        told += f" {_named(best)} has {_percent(best.first)}, {_points(choice.gain)} more."
+        better = _named(best)
+        told += f" {better[0].upper()}{better[1:]} has {_percent(best.first)}, {_points(choice.gain)} more."
     return told + f" Default: {_named(chosen)}."
 
 
@@ -155,7 +169,15 @@ def command_of(options: BenchOptions) -> str:
 
 def _by_truth(title: str, rows: Sequence[ExplanationRow]) -> TextTable:
     truths = list(rows[0].by_truth) if rows else []
-    head = ("", "truth first", "osteoporosis alone", "mean rank", "chance", *(f"{truth} (otherwise)" for truth in truths))
+    saliency = bool(rows) and rows[0].kind == "saliency"
+    head = (
+        "",
+        "truth first",
+        "on all" if saliency else "on osteoporosis",
+        "mean rank",
+        "chance",
+        *(f"{truth} (otherwise)" for truth in truths),
+    )
     return TextTable(
         title,
         head,
@@ -163,7 +185,7 @@ def _by_truth(title: str, rows: Sequence[ExplanationRow]) -> TextTable:
             (
                 f"{_title(row.name)}, {HOW_WORDS[row.how]}",
                 _percent(row.first),
-                _percent(row.first_osteoporosis),
+                _percent(row.first_all if saliency else row.first_osteoporosis),
                 "–" if row.rank is None else f"{row.rank.value:.1f} ({row.rank.low:.1f} to {row.rank.high:.1f})",
                 f"{100 * row.chance:.0f} %",
                 *(
@@ -200,7 +222,7 @@ def _named(row: ExplanationRow) -> str:
     return (
         f"{_title(row.name)} by {HOW_WORDS[row.how]}"
         if row.kind == "saliency"
-        else f"covering with {row.name}, {HOW_WORDS[row.how]},"
+        else f"covering with {row.name} ({HOW_WORDS[row.how]})"
     )
 
 
