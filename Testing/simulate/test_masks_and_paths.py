@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("numba", reason="the simulator's packages are not installed here")
 
-from thoraces import drawn_anatomy
 
 from OsteoScreenLib.simulate.anatomy import Anatomy
 from OsteoScreenLib.simulate.meshes import Mesh
 from OsteoScreenLib.simulate.projection import Geometry, project
-from OsteoScreenLib.simulate.sources import Sources, load_anatomies, sources_in
 from OsteoScreenLib.simulate.thorax import AUXILIARY, BONES, STRUCTURES, project_chest, random_geometry, random_parts
 
 SEEDS = range(6)
@@ -27,19 +24,6 @@ FRAMES = {  # to the image's right, down it, and away from the source: in a pati
     "LEFT LATERAL": ((0, 1, 0), (0, 0, -1), (1, 0, 0)),
     "RIGHT LATERAL": ((0, 1, 0), (0, 0, -1), (-1, 0, 0)),
 }
-
-
-@pytest.fixture(scope="module", params=["drawn", "skeleton", "labelled CT"])
-def anatomy(request: pytest.FixtureRequest) -> Anatomy:
-    if request.param == "drawn":
-        return drawn_anatomy()
-    return request.getfixturevalue("real_anatomies")[("skeleton", "labelled CT").index(request.param)]
-
-
-@pytest.fixture(scope="module")
-def real_anatomies(shared_data: Path) -> tuple[Anatomy, ...]:
-    every = sources_in(shared_data / "skeleton" / "bodyparts3d_stl.zip", shared_data / "thorax_ct")
-    return load_anatomies(Sources(every.skeleton, every.thoraces[:1]))  # registering the others takes minutes
 
 
 def chests(anatomy: Anatomy):  # type: ignore[no-untyped-def]

@@ -31,10 +31,6 @@ def view(bodies: list[dict[str, Mesh]]) -> View:
     return project_chest(bodies[0], replace(geometry, turn_degrees=(0, 0, 0)), "drawn")
 
 
-def bones_of(view: View) -> np.ndarray:
-    return np.asarray(view.masks[: len(CHEST_FRONTAL.by_name)].any(axis=0))
-
-
 def enclosed(points: np.ndarray, mesh: Mesh) -> np.ndarray:
     """Which points (n, 3) lie inside: rays to the head cross the surface an odd number of times."""
     inside = np.zeros(len(points), bool)
@@ -82,11 +78,11 @@ def test_a_clinical_field_shows_both_lungs_whole(bodies: list[dict[str, Mesh]], 
 @pytest.mark.parametrize("curved", [True, False])
 def test_the_console_puts_lungs_and_soft_tissue_where_it_says(view: View, curved: bool) -> None:
     signal = detector_signal(view.paths_mm, Density(), Exposure(quanta=0))
-    image = on_screen(signal, view.paths_mm, bones_of(view), Console(lung=0.3, dense=0.8, curved=curved))
-    lungs = (view.paths_mm["lungs"] > 60) & ~bones_of(view)
+    image = on_screen(signal, view.paths_mm, view.bones, Console(lung=0.3, dense=0.8, curved=curved))
+    lungs = (view.paths_mm["lungs"] > 60) & ~view.bones
     assert np.median(image[lungs]) == pytest.approx(0.3, abs=0.02)
     body = view.paths_mm["body"]
-    thick = (view.paths_mm["lungs"] < 5) & (body > 0.75 * np.percentile(body, 98)) & ~bones_of(view)
+    thick = (view.paths_mm["lungs"] < 5) & (body > 0.75 * np.percentile(body, 98)) & ~view.bones
     assert np.median(image[thick]) == pytest.approx(0.8, abs=0.02)
     assert image.min() >= 0 and image.max() <= 1 and image[body == 0].max(initial=0) < 0.1
     # More attenuation is never darker.
@@ -97,22 +93,22 @@ def test_the_console_puts_lungs_and_soft_tissue_where_it_says(view: View, curved
 def test_the_grey_scale_does_not_tell_how_dense_the_bones_are(view: View) -> None:
     exposure = Exposure(quanta=0, scatter_share=0.0)
     strong, weak = (
-        on_screen(detector_signal(view.paths_mm, density, exposure), view.paths_mm, bones_of(view), Console())
+        on_screen(detector_signal(view.paths_mm, density, exposure), view.paths_mm, view.bones, Console())
         for density in (Density(), Density(trabecular=0.3, cortical=0.6))
     )
     anywhere = sum(
         (path for name, path in view.paths_mm.items() if name in CHEST_FRONTAL.groups), np.zeros_like(view.paths_mm["body"])
     )
     assert np.array_equal(strong[anywhere == 0], weak[anywhere == 0])
-    assert (strong - weak)[bones_of(view)].mean() > 0.01
+    assert (strong - weak)[view.bones].mean() > 0.01
 
 
 def test_another_signal_can_set_the_scale(view: View) -> None:
     signal = detector_signal(view.paths_mm, Density(), Exposure(quanta=0))
-    plain = on_screen(signal, view.paths_mm, bones_of(view), Console())
-    assert np.allclose(on_screen(signal, view.paths_mm, bones_of(view), Console(), reference=signal), plain)
+    plain = on_screen(signal, view.paths_mm, view.bones, Console())
+    assert np.allclose(on_screen(signal, view.paths_mm, view.bones, Console(), reference=signal), plain)
     # A scale set by half the signal is log 2 too bright in depth, so everything is darker.
-    assert on_screen(signal, view.paths_mm, bones_of(view), Console(), reference=signal / 2).mean() < plain.mean() - 0.05
+    assert on_screen(signal, view.paths_mm, view.bones, Console(), reference=signal / 2).mean() < plain.mean() - 0.05
 
 
 def test_consoles_differ_and_repeat() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +18,6 @@ from OsteoScreenLib.simulate.anatomy import Anatomy
 from OsteoScreenLib.simulate.meshes import Mesh
 from OsteoScreenLib.simulate.posing import GirdlePose, pose_girdle
 from OsteoScreenLib.simulate.projection import Geometry, project
-from OsteoScreenLib.simulate.sources import Sources, load_anatomies, sources_in
 from OsteoScreenLib.simulate.thorax import STRUCTURES, random_geometry, random_parts
 
 PAIRS = tuple((name, name.replace("right", "left")) for name in STRUCTURES if name.startswith("right"))
@@ -39,19 +37,6 @@ class AtTheEnd(np.random.Generator):
             self.asked += 1
             return self.share
         return super().uniform(low, high, size)
-
-
-@pytest.fixture(scope="module", params=["drawn", "skeleton", "labelled CT"])
-def anatomy(request: pytest.FixtureRequest) -> Anatomy:
-    if request.param == "drawn":
-        return drawn_anatomy()
-    return request.getfixturevalue("real_anatomies")[("skeleton", "labelled CT").index(request.param)]
-
-
-@pytest.fixture(scope="module")
-def real_anatomies(shared_data: Path) -> tuple[Anatomy, ...]:
-    every = sources_in(shared_data / "skeleton" / "bodyparts3d_stl.zip", shared_data / "thorax_ct")
-    return load_anatomies(Sources(every.skeleton, every.thoraces[:1]))  # registering the others takes minutes
 
 
 def bodies(anatomy: Anatomy):  # type: ignore[no-untyped-def]

@@ -13,15 +13,8 @@ from OsteoScreenLib.simulate.anatomy import Anatomy, similarity
 from OsteoScreenLib.simulate.meshes import Mesh, read_skeleton
 from OsteoScreenLib.simulate.posing import GirdlePose, pose_girdle
 from OsteoScreenLib.simulate.render import Density, Exposure, detector_signal, grey
-from OsteoScreenLib.simulate.sources import Sources, load_anatomies, sources_in
-from OsteoScreenLib.simulate.thorax import GROUPS, STRUCTURES, View, random_view
+from OsteoScreenLib.simulate.thorax import GROUPS, STRUCTURES, View, project_chest, random_body, random_geometry
 from OsteoScreenLib.study.views import load_view, save_view
-
-
-@pytest.fixture(scope="module")
-def anatomies(shared_data: Path) -> tuple[Anatomy, ...]:
-    every = sources_in(shared_data / "skeleton" / "bodyparts3d_stl.zip", shared_data / "thorax_ct")
-    return load_anatomies(Sources(every.skeleton, every.thoraces[:1]))  # registering the others takes minutes
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +22,18 @@ def skeleton(shared_data: Path) -> dict[str, Mesh]:
     return read_skeleton(shared_data / "skeleton" / "bodyparts3d_stl.zip")
 
 
+def random_view(rng: np.random.Generator, anatomies: tuple[Anatomy, ...], size: int) -> View:
+    parts, anatomy, upright = random_body(rng, anatomies)
+    return project_chest(parts, random_geometry(rng, parts, upright, size), anatomy)
+
+
 @pytest.fixture(scope="module")
-def views(anatomies: tuple[Anatomy, ...]) -> list[View]:
-    return [random_view(np.random.default_rng([1, i]), (anatomies[i],), 128) for i in (0, 1)]
+def views(real_anatomies: tuple[Anatomy, ...]) -> list[View]:
+    return [random_view(np.random.default_rng([1, i]), (real_anatomies[i],), 128) for i in (0, 1)]
 
 
-def test_both_anatomies_have_every_bone_and_organ(anatomies: tuple[Anatomy, ...]) -> None:
-    for anatomy in anatomies:
+def test_both_anatomies_have_every_bone_and_organ(real_anatomies: tuple[Anatomy, ...]) -> None:
+    for anatomy in real_anatomies:
         assert set(STRUCTURES) <= set(anatomy.parts())
         assert all(mesh.volume_mm3 > 0 for mesh in anatomy.parts().values())
         left = anatomy.bones["left rib 6"].vertices[:, 0].mean()
@@ -64,8 +62,8 @@ def test_masks_agree_with_path_lengths(views: list[View]) -> None:
             assert (view.paths_mm[f"{group} core"] <= view.paths_mm[group] + 1e-3).all()
 
 
-def test_the_same_seed_gives_the_same_view(anatomies: tuple[Anatomy, ...], views: list[View]) -> None:
-    again = random_view(np.random.default_rng([1, 0]), (anatomies[0],), 128)
+def test_the_same_seed_gives_the_same_view(real_anatomies: tuple[Anatomy, ...], views: list[View]) -> None:
+    again = random_view(np.random.default_rng([1, 0]), (real_anatomies[0],), 128)
     assert again.geometry == views[0].geometry
     np.testing.assert_array_equal(again.masks, views[0].masks)
     for name, path in views[0].paths_mm.items():

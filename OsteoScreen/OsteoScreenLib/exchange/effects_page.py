@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from OsteoScreenLib import __version__
+from OsteoScreenLib.exchange.pages import template
 from OsteoScreenLib.files import write_text
 from OsteoScreenLib.study.bone_effects_summary import CohortEffects
 from OsteoScreenLib.study.bone_effects_table import HEAD, MEANING, sentences, table_words
@@ -18,15 +19,6 @@ def write_effects_page(folder: Path, effects: CohortEffects) -> Path:
 
 def effects_page(effects: CohortEffects) -> str:
     """The page as HTML text without any outside reference; bars show Δ of the bones shown alone, on one scale."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
     values = [None if row.delta is None else row.delta.value for row in effects.rows]
     known = [0.0, *(value for value in values if value is not None)]
     low, span = min(known), (max(known) - min(known)) or 1.0
@@ -34,7 +26,7 @@ def effects_page(effects: CohortEffects) -> str:
         {"of": row.of, "words": words, **_bar(value, low, span)}
         for row, words, value in zip(effects.rows, table_words(effects), values, strict=True)
     ]
-    return environment.get_template("effects.html.j2").render(
+    return template("effects.html.j2").render(
         model=effects.facts["model"]["title"],
         statements=effects.facts["statements"],
         sentences=sentences(effects),

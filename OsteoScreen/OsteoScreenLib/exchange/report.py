@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Mapping
 from functools import lru_cache
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from OsteoScreenLib import __version__
 from OsteoScreenLib.bones.masks import BoneMasks
 from OsteoScreenLib.bones.quality import NUMBERING, SHORT, Mark
 from OsteoScreenLib.exchange.overlay import banner, bar_remark, heat_bar
+from OsteoScreenLib.exchange.pages import template
 from OsteoScreenLib.exchange.placing import fit
 from OsteoScreenLib.exchange.plate import grey_picture
 from OsteoScreenLib.exchange.report_overlap import MEANING, overlap_rows
@@ -131,17 +132,7 @@ def data_uri(picture: np.ndarray) -> str:
 
 @lru_cache(maxsize=1)
 def _template() -> jinja2.Template:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {"percent": percent, "signed": signed}
-    return environment.get_template("report.html.j2")
+    return template("report.html.j2", percent=percent, signed=signed)
 
 
 def _file_name(analysis: Analysis) -> str:

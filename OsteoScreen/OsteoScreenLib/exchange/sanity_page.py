@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from OsteoScreenLib import __version__
+from OsteoScreenLib.exchange.pages import template
 from OsteoScreenLib.explain.curves import CurveCheck
 from OsteoScreenLib.explain.sanity import ALIKE, Cascade
 from OsteoScreenLib.explain.sanity_checks import ImageSanity
@@ -26,16 +27,7 @@ def write_sanity_page(folder: Path, table: SanityTable) -> Path:
 
 def sanity_page(table: SanityTable) -> str:
     """The page as HTML text without any outside reference."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    return environment.get_template("sanity.html.j2").render(
+    return template("sanity.html.j2").render(
         model=table.facts["model"]["title"],
         statements=table.facts["statements"],
         sentences=sentences(table),

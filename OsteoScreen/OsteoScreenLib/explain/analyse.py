@@ -168,10 +168,13 @@ def _statements(domain: Domain | None, simulated: bool) -> tuple[str, ...]:
 
 def settle(classifier: Classifier, radiograph: Radiograph, masks: BoneMasks | None) -> None:
     """Choose the precision in which everything about this radiograph is computed: by its answer untouched, and with every bone covered."""
-    images = [radiograph.pixels]
-    if masks is not None and masks.names:
-        images.append(Coverer(radiograph.pixels, masks).cover(masks.names))
-    classifier.settle_precision(images)
+
+    def extremes() -> Iterator[np.ndarray]:
+        yield radiograph.pixels
+        if masks is not None and masks.names:
+            yield Coverer(radiograph.pixels, masks).cover(masks.names)
+
+    classifier.settle_precision(extremes())  # asked for only where there is a choice
 
 
 def make_coverer(radiograph: Radiograph, masks: BoneMasks, request: AnalysisRequest) -> Coverer:

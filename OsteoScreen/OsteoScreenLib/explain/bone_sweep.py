@@ -22,10 +22,9 @@ from OsteoScreenLib.explain.controls import Controls
 from OsteoScreenLib.explain.covering import MODES, Coverer, Mode
 from OsteoScreenLib.explain.fills import Fill
 from OsteoScreenLib.explain.mask_notes import alike, notes_on
+from OsteoScreenLib.explain.overlap import ALL_BONES
 from OsteoScreenLib.explain.sweep import BoneSet, Trial, Variant, stream
 from OsteoScreenLib.radiograph.radiograph import Note
-
-ALL_BONES = "all bones"
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,11 @@ class View:
     anatomy: str
     density_line: tuple[float, float] | None = None
 
+    @property
+    def bones(self) -> np.ndarray:
+        """Where any bone lies, bool (rows, columns)."""
+        return np.asarray(self.masks[: len(BONES)].any(axis=0))
+
 
 PATH_NAMES = (
     "body",
@@ -212,12 +217,6 @@ def project_chest(parts: dict[str, Mesh], geometry: Geometry, anatomy: str = "",
     maps["body"] = np.cbrt(sum((path**3 for path in covers), zero))
     masks = np.stack([paths.get(name, zero) > (_LEAST_LUNG_MM if name.endswith("lung") else _LEAST_MM) for name in STRUCTURES])
     return View(maps, masks, geometry, anatomy)
-
-
-def random_view(rng: np.random.Generator, anatomies: tuple[Anatomy, ...], size: int = 288) -> View:
-    """A random chest in a random geometry."""
-    parts, anatomy, upright = random_body(rng, anatomies)
-    return project_chest(parts, random_geometry(rng, parts, upright, size), anatomy)
 
 
 def random_body(rng: np.random.Generator, anatomies: tuple[Anatomy, ...]) -> tuple[dict[str, Mesh], str, bool]:

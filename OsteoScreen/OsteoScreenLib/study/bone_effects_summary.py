@@ -26,7 +26,7 @@ from OsteoScreenLib.study.bone_effects import subjects_of
 from OsteoScreenLib.study.bone_effects_run import kept_rows
 from OsteoScreenLib.study.classifier_figures import Interval
 from OsteoScreenLib.study.cohort import CohortRow
-from OsteoScreenLib.study.patient_bootstrap import MeanOfDefined, RankedScores, interval, patient_draws
+from OsteoScreenLib.study.patient_bootstrap import MeanOfDefined, RankedScores, interval_of, patient_draws
 
 CHANCE = 0.5
 _SUBJECTS = subjects_of(SITES["chest-frontal"])
@@ -100,11 +100,11 @@ def summarise(folder: Path, rows: Sequence[CohortRow], facts: dict[str, Any], dr
             of=of,
             name=name,
             images=int(gathered.found[i].sum()),
-            auc_alone=_interval(alone[i]),
-            delta=_interval(alone[i] - np.maximum(no_bone, CHANCE)),
-            auc_removed=_interval(removed[i]),
-            loss=_interval(untouched - removed[i]),
-            overlap={key: _interval(mean[i, k]) for k, key in enumerate(OVERLAPS)},
+            auc_alone=interval_of(alone[i]),
+            delta=interval_of(alone[i] - np.maximum(no_bone, CHANCE)),
+            auc_removed=interval_of(removed[i]),
+            loss=interval_of(untouched - removed[i]),
+            overlap={key: interval_of(mean[i, k]) for k, key in enumerate(OVERLAPS)},
             iou_sweep=gathered.mean_sweep(i),
         )
         for i, (of, name, _) in enumerate(_SUBJECTS)
@@ -114,17 +114,12 @@ def summarise(folder: Path, rows: Sequence[CohortRow], facts: dict[str, Any], dr
         images=len(patients),
         patients=len(set(patients)),
         classes={name: int((labels == place).sum()) for place, name in enumerate(CLASSES)},
-        untouched=_interval(untouched),
-        no_bone=_interval(no_bone),
+        untouched=interval_of(untouched),
+        no_bone=interval_of(no_bone),
         rows=tuple(table),
         left_out=gathered.left_out,
         draws=draws,
     )
-
-
-def _interval(values: np.ndarray) -> Interval | None:
-    """values : of the cohort as it is, then of the draws."""
-    return interval(float(values[0]), values[1:])
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from OsteoScreenLib.explain.saliency_methods import DEFAULT_METHOD
 from OsteoScreenLib.study.classifier_figures import Interval
 from OsteoScreenLib.study.explained_view import MEASURES, PERFECT, truth_first
 from OsteoScreenLib.study.explanation_bench import Explained
-from OsteoScreenLib.study.patient_bootstrap import MeanOfDefined, RankedScores, interval, patient_draws
+from OsteoScreenLib.study.patient_bootstrap import MeanOfDefined, RankedScores, interval, interval_of, patient_draws
 from OsteoScreenLib.study.truth_views import Truth
 
 LEAST_TRUTHS = 2  # learned ones, before anything is chosen: what always points at one bone finds one truth
@@ -200,11 +200,11 @@ class _Ranked:
         chance = float(np.nanmean(self._told[0, :, 2]))
         rows = []
         for i, (kind, name, how) in enumerate(self._keys):
-            by_truth = {truth.name: TruthRate(_interval(own[truth][i]), self._otherwise(i, truth)) for truth in truths}
-            over_all, osteoporosis = _interval(every[i]), _interval(worst[i])
+            by_truth = {truth.name: TruthRate(interval_of(own[truth][i]), self._otherwise(i, truth)) for truth in truths}
+            over_all, osteoporosis = interval_of(every[i]), interval_of(worst[i])
             rate = osteoporosis if kind == "saliency" else over_all
             row = ExplanationRow(
-                self._network, kind, name, how, rate, over_all, osteoporosis, _interval(ranks[i]), chance, by_truth
+                self._network, kind, name, how, rate, over_all, osteoporosis, interval_of(ranks[i]), chance, by_truth
             )
             rows.append(row)
         return rows
@@ -218,7 +218,7 @@ class _Ranked:
 
         current, top = best([i for i in rivals if rows[i].name == CURRENT[kind]]), best(rivals)
         gained = self._told[[top], :, 0] - self._told[[current], :, 0]
-        return Choice(self._network, kind, rows[current], rows[top], _interval(self._means(gained, self._counted(kind))[0]))
+        return Choice(self._network, kind, rows[current], rows[top], interval_of(self._means(gained, self._counted(kind))[0]))
 
     def _counted(self, kind: Kind) -> np.ndarray:
         """Which radiographs the rate of an explanation is over, bool (radiographs,)."""
@@ -237,7 +237,3 @@ class _Ranked:
             and (told := truth_first(scores[self._keys[i]], truth)) is not None
         ]
         return float(np.mean(firsts)) if firsts else None
-
-
-def _interval(values: np.ndarray) -> Interval | None:
-    return interval(float(values[0]), values[1:])

@@ -81,3 +81,8 @@ def interval(value: float, drawn: np.ndarray) -> Interval | None:
         return None
     low, high = np.percentile(held, [2.5, 97.5])
     return Interval(float(value), float(low), float(high))
+
+
+def interval_of(values: np.ndarray) -> Interval | None:
+    """`interval` of a measure's row (1 + draws,): of the images as they are, then of the draws."""
+    return interval(float(values[0]), values[1:])

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
 from OsteoScreenLib.files import write_bytes, write_text
 from OsteoScreenLib.simulate.anatomy import Anatomy
 from OsteoScreenLib.simulate.bone_loss import DensityLine
@@ -71,7 +70,7 @@ def _in_strips(parts: dict[str, Mesh], geometry: Geometry) -> tuple[dict[str, np
         strip = replace(geometry, rows=rows, offset_mm=(geometry.offset_mm[0], geometry.offset_mm[1] + down))
         view = project_chest(parts, strip)
         strips.append(view.paths_mm)
-        bones.append(view.masks[: len(CHEST_FRONTAL.by_name)].any(axis=0))
+        bones.append(view.bones)
     return {name: np.concatenate([strip[name] for strip in strips]) for name in strips[0]}, np.concatenate(bones)
 
 

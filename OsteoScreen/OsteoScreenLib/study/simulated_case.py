@@ -124,9 +124,8 @@ def _developed(rng: np.random.Generator, view: View, density: Density, pixel_mm:
     paths = with_lung_texture(view.paths_mm, rng)
     if rng.random() < _WITH_DEVICES:
         paths["devices"] = random_devices(rng, (view.geometry.rows, view.geometry.columns), pixel_mm)
-    bones = np.asarray(view.masks[: len(CHEST_FRONTAL.by_name)].any(axis=0))
     signal = detector_signal(paths, density, exposure, rng)
-    image = on_screen(signal, paths, bones, random_console(rng))
+    image = on_screen(signal, paths, view.bones, random_console(rng))
     return (_collimated(rng, image) if rng.random() < _COLLIMATED else image), exposure
 
 

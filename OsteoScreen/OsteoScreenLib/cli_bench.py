@@ -1,0 +1,196 @@
+"""`osteoscreen bench`: the options of the measurements; what they do is in `benchmarks`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from OsteoScreenLib.cli_options import Device, DeviceOption, JsonOption, Precision
+from OsteoScreenLib.commands import failures
+
+app = typer.Typer(help="Measure this installation.", no_args_is_help=True)
+
+
+@app.command("start")
+def start(as_json: JsonOption = False) -> None:
+    """How long a fresh process takes to import OsteoScreen, and whether anything heavy comes along."""
+    from OsteoScreenLib.benchmarks.start import measure_start
+
+    figures = measure_start()
+    if as_json:
+        print(json.dumps(figures.as_json(), indent=2))
+    else:
+        heavy = ", ".join(figures.heavy_imports) or "none"
+        print(
+            f"import OsteoScreenLib: {figures.seconds:.3f} s (median of {figures.runs} fresh processes, slowest "
+            f"{figures.slowest_seconds:.3f} s; limit {figures.limit_seconds:g} s)\n"
+            f"torch, Qt, vtk, slicer imported: {heavy}\n{'passed' if figures.passed else 'not passed'}"
+        )
+    if not figures.passed:
+        raise typer.Exit(failures.OUR_FAULT)
+
+
+@app.command("panel")
+def panel(
+    image: Annotated[
+        Path | None, typer.Argument(help="A radiograph; the simulated sample if none.", show_default=False)
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """How fast the viewer opens, answers, draws and cancels, in a fresh process without a display."""
+    from OsteoScreenLib.benchmarks.panel import measure_panel, sample_radiograph
+    from OsteoScreenLib.commands.view import require_packages
+
+    require_packages()
+    figures = measure_panel(image or sample_radiograph())
+    print(json.dumps(figures.as_json(), indent=2) if as_json else figures.as_text())
+
+
+@app.command("simulate")
+def simulate(
+    skeleton: Annotated[Path, typer.Option(help="BodyParts3D bones, bodyparts3d_stl.zip.")],
+    thorax_ct: Annotated[Path, typer.Option(help="Folder of thorax CT, as for 'osteoscreen simulate'.")],
+    work: Annotated[
+        Path, typer.Option(help="Folder; the prepared bodies stay in its 'anatomies', for preparing takes minutes.")
+    ],
+    count: Annotated[int, typer.Option(help="How many radiographs are measured.", min=1)] = 24,
+    size: Annotated[int, typer.Option(help="Rows and columns.", min=128, max=4096)] = 512,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.", min=0)] = 0,
+    threads: Annotated[
+        int | None, typer.Option(help="Processors to use, with a process each; all of them if not given.", min=1)
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Simulated radiographs a second, the time of each stage, the projector beside NumPy, memory (needs the extra 'simulate')."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from OsteoScreenLib.benchmarks.simulate import measure_simulation
+
+    with Progress(console=Console(stderr=True), disable=as_json) as shown:
+        task = shown.add_task("Preparing the bodies", total=None)
+
+        def progress(done: int, total: int) -> None:
+            what = "Simulating radiographs" if done < total else "Projecting with NumPy"
+            shown.update(task, description=what, completed=done, total=total)
+
+        figures = measure_simulation(
+            skeleton, thorax_ct, work, count=count, size=size, seed=seed, threads=threads, progress=progress
+        )
+    if as_json:
+        print(json.dumps(figures.as_json(), indent=2))
+    else:
+        Console().print(figures.as_tables())
+
+
+@app.command("explain")
+def explain(
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            help="Any timm network's name, given random weights; without it a bundle is measured.", show_default=False
+        ),
+    ] = None,
+    img_size: Annotated[
+        int | None, typer.Option(help="Rows and columns of the backbone's input; 224 if not given.", min=16, max=4096)
+    ] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(help="A model bundle's folder; the embedded one if not given.", show_default=False)
+    ] = None,
+    device: DeviceOption = Device.auto,
+    precision: Annotated[Precision, typer.Option(help="Number format of the network.")] = Precision.auto,
+    threads: Annotated[int | None, typer.Option(help="Threads; all processors if not given.", min=1)] = None,
+    bones: Annotated[
+        int | None, typer.Option(help="So many bones, spread over the chest, for small machines; all if not given.", min=1)
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """How much faster a radiograph's explanation is than by a plain script, and how far apart their numbers are."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from OsteoScreenLib.benchmarks.explain import measure_explanation
+
+    with Progress(console=Console(stderr=True), disable=as_json) as shown:
+        task = shown.add_task("Explaining both ways", total=None)
+        figures = measure_explanation(
+            backbone,
+            img_size,
+            bundle=bundle,
+            device=device.value,
+            precision=precision.value,
+            threads=threads,
+            bones=bones,
+            progress=lambda done, total: shown.update(task, completed=done, total=total),
+        )
+    if as_json:
+        print(json.dumps(figures.as_json(), indent=2))
+    else:
+        Console().print(figures.as_tables())
+
+
+@app.command("explanations")
+def explanations(
+    skeleton: Annotated[Path, typer.Option(help="BodyParts3D bones, bodyparts3d_stl.zip.")],
+    thorax_ct: Annotated[Path, typer.Option(help="Folder of thorax CT, as for 'osteoscreen simulate'.")],
+    work: Annotated[
+        Path, typer.Option(help="Folder for bodies, networks, numbers and tables; a second call goes on from there.")
+    ],
+    truths: Annotated[
+        str, typer.Option(help="Bone groups that alone carry the signal, one network each; groups of one truth joined by '+'.")
+    ] = "Spine,Right ribs,Clavicles,Humeri",
+    networks: Annotated[str, typer.Option(help="Kinds of networks: resnet, vit.")] = "resnet,vit",
+    bodies: Annotated[str, typer.Option(help="Bodies to train on, and others to explain.")] = "96,24",
+    steps: Annotated[int | None, typer.Option(help="Steps of each training; the recipe's own if not given.", min=2)] = None,
+    draws: Annotated[int, typer.Option(help="Draws of bodies for the intervals.", min=100, max=100_000)] = 2000,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.", min=0)] = 0,
+    threads: Annotated[int, typer.Option(help="Threads of each training.", min=1)] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Do explanations find the bones that carry the signal? Networks whose reasons are known, explained (extra 'simulate')."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from OsteoScreenLib.benchmarks.explanations import measure_explanations
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=as_json) as shown:
+        stages: dict[str, Any] = {}
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in stages:
+                stages[what] = shown.add_task(what, total=total)
+            shown.update(stages[what], completed=done)
+
+        found = measure_explanations(
+            skeleton, thorax_ct, work, truths=truths, networks=networks, bodies=bodies, steps=steps, draws=draws, seed=seed,
+            threads=threads, progress=progress,
+        )  # fmt: skip
+    if as_json:
+        print(json.dumps(found.as_json(), indent=2, allow_nan=False))
+    else:
+        Console().print(found.as_tables())
+
+
+@app.command("realism")
+def realism(
+    real: Annotated[
+        Path, typer.Option(help="Folder of real frontal chest radiographs; files that are none are left out by name.")
+    ],
+    simulated: Annotated[Path, typer.Option(help="Folder of a cohort that 'osteoscreen simulate' made.")],
+    out: Annotated[Path, typer.Option(help="Folder for realism.png, simulated.jpg, and sheet.png with both side by side.")],
+    as_json: JsonOption = False,
+) -> None:
+    """How like real radiographs simulated ones are: grey values, spectrum, and a sheet to look at (needs the extra 'simulate')."""
+    from rich.console import Console
+
+    from OsteoScreenLib.benchmarks.realism import measure_realism
+
+    figures = measure_realism(real, simulated, out)
+    if as_json:
+        print(json.dumps(figures.as_json(), indent=2))
+    else:
+        Console().print(figures.as_table(), f"The plot and the sheet lie in {out}.", sep="\n")
