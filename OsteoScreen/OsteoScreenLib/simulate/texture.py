@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-_VESSEL_MM = (3.0, 10.0)  # of blood along a ray where a drawn tree is thickest
+_VESSEL_MM = (2.5, 8.0)  # of blood along a ray where a drawn tree is thickest
 _CLOUDS = 0.13  # relative change of the lungs' filling, peak to peak
 
 
