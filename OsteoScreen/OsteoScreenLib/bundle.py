@@ -32,7 +32,7 @@ MANIFEST = "manifest.json"
 _TEXT_KEYS = ("id", "kind", "title", "site", "licence", "intended_use")
 _TABLE_KEYS = ("architecture", "preprocessing", "training", "files")
 _ALLOWED_SUFFIXES = {".safetensors", ".md", ".json", ".txt"}
-_PICKLE_SUFFIXES = {".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".pt2"}
+PICKLE_SUFFIXES = {".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".pt2"}
 # A name that can only be a file of the folder itself, on every operating system: no separator, drive, "..", or hidden file.
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 _PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -193,7 +193,7 @@ def _open(folder: Path, kind: str | None) -> Bundle:
     if not folder.exists():
         raise InputError(f"There is no model bundle at {folder}; check the path.", code="bundle-missing")
     if not folder.is_dir():
-        if folder.suffix.lower() in _PICKLE_SUFFIXES:
+        if folder.suffix.lower() in PICKLE_SUFFIXES:
             raise _pickle(folder.name, folder.name)
         raise InputError(
             f"{folder.name} is a file, but a model bundle is a folder with {MANIFEST} in it; choose that folder.",
@@ -230,8 +230,8 @@ def _put_in_place(temporary: Path, folder: Path) -> None:
 def _read_manifest(folder: Path) -> tuple[dict[str, Any], str]:
     path = folder / MANIFEST
     if not path.is_file():
-        if any(entry.suffix.lower() in _PICKLE_SUFFIXES for entry in folder.iterdir()):
-            raise _pickle(folder.name, next(e.name for e in sorted(folder.iterdir()) if e.suffix.lower() in _PICKLE_SUFFIXES))
+        if any(entry.suffix.lower() in PICKLE_SUFFIXES for entry in folder.iterdir()):
+            raise _pickle(folder.name, next(e.name for e in sorted(folder.iterdir()) if e.suffix.lower() in PICKLE_SUFFIXES))
         raise InputError(
             f"{folder.name} is no model bundle: it has no {MANIFEST}; choose another folder.", code="bundle-manifest"
         )
@@ -290,7 +290,7 @@ def _check_entry(name: str, entry: Any, folder: str, refuse: Any) -> None:
     if not _PLAIN_NAME.fullmatch(name) or name == MANIFEST:
         raise refuse(f'names the file "{name[:60]}", which is not a plain file name inside the bundle', "bundle-path")
     suffix = Path(name).suffix.lower()
-    if suffix in _PICKLE_SUFFIXES:
+    if suffix in PICKLE_SUFFIXES:
         raise _pickle(folder, name)
     if suffix not in _ALLOWED_SUFFIXES:
         raise refuse(f'names the file "{name[:60]}", whose type does not belong in a bundle', "bundle-path")
@@ -346,8 +346,7 @@ def _check_safetensors_header(path: Path, bundle: str, size: int) -> None:
     """A safetensors file begins with its header's length (8 bytes, little endian) and a JSON object."""
     with open(path, "rb") as stream:
         start = stream.read(9)
-        # A torch checkpoint is a ZIP archive; an older one, or a plain pickle, begins with pickle's PROTO opcode.
-        if start[:4] == b"PK\x03\x04" or (start[:1] == b"\x80" and start[8:9] != b"{"):
+        if looks_pickled(start):
             raise _pickle(bundle, path.name)
         length = int.from_bytes(start[:8], "little")
         if len(start) < 9 or start[8:9] != b"{" or length > min(size - 8, _LARGEST_HEADER):
@@ -359,6 +358,11 @@ def _check_safetensors_header(path: Path, bundle: str, size: int) -> None:
             raise _not_safetensors(bundle, path.name) from error
     if not isinstance(header, dict):
         raise _not_safetensors(bundle, path.name)
+
+
+def looks_pickled(start: bytes) -> bool:
+    """Do these first 9 bytes of a file begin a torch checkpoint (a ZIP archive) or a pickle (its PROTO opcode)?"""
+    return start[:4] == b"PK\x03\x04" or (start[:1] == b"\x80" and start[8:9] != b"{")
 
 
 def _pickle(bundle: str, name: str) -> InputError:

@@ -151,6 +151,30 @@ def test_adapters_alone_stand_on_base_weights_from_a_local_folder(tmp_path: Path
         torch.testing.assert_close(merged(inputs), expected, atol=1e-5, rtol=1e-4)
 
 
+def test_adapters_alone_stand_on_convnets_of_timm_too(tmp_path: Path) -> None:
+    options = {"depths": [1, 1, 1, 1], "dims": [8, 8, 8, 8]}
+    base = make_network("convnext_atto", options, seed=3)
+    weights = {k: v.contiguous() for k, v in base.state_dict().items() if not k.startswith("head.fc.")}
+    save_file(weights, tmp_path / "base.safetensors")
+    head = {k: v.clone() for k, v in base.state_dict().items() if k.startswith("head.fc.")}
+    wrapped = get_peft_model(base, LoraConfig(r=2, lora_alpha=4, target_modules=["fc1"])).eval()  # type: ignore[arg-type]
+    with torch.no_grad():
+        for name, parameter in wrapped.named_parameters():
+            if ".lora_" in name:
+                parameter.fill_(0.1)
+    manifest = classifier_manifest("convnext_atto", options, tuning="lora")
+    digest = hashlib.sha256((tmp_path / "base.safetensors").read_bytes()).hexdigest()
+    manifest["architecture"] |= {
+        "lora": {"rank": 2, "alpha": 4, "targets": ["fc1"]},
+        "base": {"file": "base.safetensors", "sha256": digest},
+    }
+    tensors = {**get_peft_model_state_dict(wrapped), **head}
+    model = ModelBundle.from_bundle(write_bundle(tmp_path / "lora", manifest, tensors, "card"))
+    inputs = torch.rand(1, 1, 56, 56)
+    with torch.inference_mode():
+        torch.testing.assert_close(load_network(model, bases=tmp_path)(inputs), wrapped(inputs), atol=1e-5, rtol=1e-4)
+
+
 def test_what_can_be_wrong_with_adapters(tmp_path: Path) -> None:
     _, tensors, manifest = adapted(tmp_path)
     model = ModelBundle.from_bundle(write_bundle(tmp_path / "lora", manifest, tensors, "card"))

@@ -38,10 +38,14 @@ class LoraSettings:
 
 @dataclass(frozen=True)
 class BaseWeights:
-    """Weights that a bundle with adapters alone stands on: a safetensors file the user keeps in a local folder."""
+    """Weights that a bundle with adapters alone stands on: a safetensors file the user keeps in a local folder.
+
+    backbone : its id in the registry of backbones, "" where it is none of them; only for telling the user what to fetch.
+    """
 
     file: str
     sha256: str
+    backbone: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,21 @@ class Architecture:
     lora: LoraSettings | None = None
     base: BaseWeights | None = None
     package: str = ""
+
+    def to_manifest(self) -> dict[str, Any]:
+        """The "architecture" table of a manifest, which `ModelBundle.from_bundle` reads back."""
+        table: dict[str, Any] = {
+            "library": INSTALLED if self.package else TIMM,
+            "name": self.name,
+            "options": dict(self.options),
+        }
+        if self.package:
+            table["package"] = self.package
+        if self.lora is not None and self.base is not None:
+            table["lora"] = {"rank": self.lora.rank, "alpha": self.lora.alpha, "targets": list(self.lora.targets)}
+            named = {"backbone": self.base.backbone} if self.base.backbone else {}
+            table["base"] = {"file": self.base.file, "sha256": self.base.sha256, **named}
+        return table
 
 
 @dataclass(frozen=True)
@@ -143,16 +162,19 @@ def _architecture(read: ManifestReader) -> Architecture:
         or not all(isinstance(t, str) and re.fullmatch(r"[\w.]+", t) for t in targets)
     ):
         raise lora.wrong("targets", "a list of layer names")
-    base = read.section("base").only("file", "sha256")
+    base = read.section("base").only("file", "sha256", "backbone")
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*\.safetensors", base.text("file")):
         raise base.wrong("file", "a plain file name ending in .safetensors")
     if not re.fullmatch(r"[0-9a-f]{64}", base.text("sha256")):
         raise base.wrong("sha256", "64 hexadecimal digits")
+    named = base.text("backbone") if "backbone" in base.table else ""
+    if named and not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,99}", named):
+        raise base.wrong("backbone", "the id of a backbone")
     return Architecture(
         name,
         dict(options.table),
         LoraSettings(lora.integer("rank", 1, 1024), lora.integer("alpha", 1, 65536), tuple(targets)),
-        BaseWeights(base.text("file"), base.text("sha256")),
+        BaseWeights(base.text("file"), base.text("sha256"), named),
     )
 
 

@@ -1,4 +1,4 @@
-"""`osteoscreen models`: list, verify, add and remove model bundles."""
+"""`osteoscreen models`: list, verify, add and remove model bundles; what has to do with backbones is in `backbones`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from typing import Annotated, Any
 import typer
 
 from OsteoScreenLib.bundle import open_bundle
-from OsteoScreenLib.commands import failures
+from OsteoScreenLib.commands import backbones, failures
+from OsteoScreenLib.commands.backbones import Json
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.worker import model_folders
 
 app = typer.Typer(help="Model bundles: those that ship with OsteoScreen, and your own.", no_args_is_help=True)
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+app.command("backbones")(backbones.list_backbones)
+app.command("fetch")(backbones.fetch)
+app.command("forget")(backbones.forget)
 
 
 @app.command("list")
