@@ -26,6 +26,7 @@ SETUP_FILES = (
     "requirements.txt",
     "requirements-desktop.txt",
     "requirements-simulate.txt",
+    "requirements-study.txt",
     "requirements-test.txt",
 )
 

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from OsteoScreenLib.bones.masks import BoneMasks
+from OsteoScreenLib.bones.vocabulary import KNEE
 from OsteoScreenLib.bundle import Bundle, write_bundle
 from OsteoScreenLib.classifier.classifier import Classifier
 from OsteoScreenLib.classifier.model_bundle import Architecture, ModelBundle
@@ -130,3 +131,17 @@ def make_masks(shape: tuple[int, int] = (240, 200)) -> BoneMasks:
         "right clavicle": (abs(y - 0.18 - 0.2 * (x - 0.3)) < 0.025) & (x > 0.15) & (x < 0.46),
     }
     return BoneMasks.pack(masks, shape, method="drawn for a test")
+
+
+def make_knee_masks(shape: tuple[int, int] = (240, 200)) -> BoneMasks:
+    """One right knee; the patella lies over the femur, the fibula's head over the tibia."""
+    rows, columns = shape
+    row, column = np.mgrid[:rows, :columns]
+    y, x = row / rows, column / columns
+    masks = {
+        "right femur": (abs(x - 0.5) < np.where(y > 0.3, 0.2, 0.1)) & (y > 0.05) & (y < 0.48),
+        "right tibia": (abs(x - 0.5) < np.where(y < 0.65, 0.2, 0.1)) & (y > 0.52) & (y < 0.95),
+        "right fibula": (abs(x - 0.31) < 0.04) & (y > 0.58) & (y < 0.95),
+        "right patella": np.hypot(x - 0.5, y - 0.36) < 0.09,
+    }
+    return BoneMasks.pack(masks, shape, KNEE, method="drawn for a test")

@@ -20,7 +20,9 @@ def test_the_packaged_requirements_are_the_same_file() -> None:
     assert packaged.read_bytes() == (REPOSITORY / "requirements.txt").read_bytes()
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-simulate.txt", "requirements-test.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-simulate.txt", "requirements-study.txt", "requirements-test.txt"]
+)
 def test_requirements_are_plain_ranges(name: str) -> None:
     """Slicer's installer accepts ranges only: no inline comments, no index options."""
     from packaging.requirements import Requirement

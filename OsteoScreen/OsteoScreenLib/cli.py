@@ -17,7 +17,7 @@ import typer
 
 from OsteoScreenLib import __version__, cli_bench
 from OsteoScreenLib.cli_options import Device, DeviceOption, JsonOption, Precision
-from OsteoScreenLib.commands import failures, models, training
+from OsteoScreenLib.commands import cohort, compare, evaluate, failures, models, train, training
 
 app = typer.Typer(
     name="osteoscreen",
@@ -29,6 +29,10 @@ app = typer.Typer(
 app.add_typer(models.app, name="models")
 app.add_typer(cli_bench.app, name="bench")
 app.add_typer(training.app, name="train-embedded")
+app.command("cohort")(cohort.cohort)
+app.command("compare")(compare.compare)
+app.command("evaluate")(evaluate.evaluate)
+app.command("train")(train.train)
 
 
 class Mode(StrEnum):
@@ -147,13 +151,13 @@ def analyse(
     as_json: JsonOption = False,
 ) -> None:
     """Read radiographs; write the class with its probabilities, the bones, the heatmap and a report for each."""
-    from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
+    from OsteoScreenLib.worker.model_folders import site_of
 
     options = {
         **_shared(device, segmenter, rotate, flip, invert),
         "model": model,
         "precision": precision.value,
-        "cover": list(CHEST_FRONTAL.expand(cover or [])),
+        "cover": list(site_of(model).expand(cover)) if cover else [],
         "mode": mode.value,
         "fill": fill.value,
         "margin_px": margin,
@@ -185,13 +189,17 @@ def segment(
     out: Out,
     device: DeviceOption = Device.auto,
     segmenter: SegmenterOption = SegmenterChoice.embedded,
+    site: Annotated[str, typer.Option(help="What the images show: chest-frontal or knee.")] = "chest-frontal",
     rotate: RotationOption = None,
     flip: FlipOption = None,
     invert: InvertOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Draw the bones of radiographs into masks.seg.nrrd and a picture, without a prediction."""
-    _run("segment", images, out, _shared(device, segmenter, rotate, flip, invert), as_json)
+    from OsteoScreenLib.bones.vocabulary import site_named
+
+    options = {**_shared(device, segmenter, rotate, flip, invert), "site": site_named(site).name}
+    _run("segment", images, out, options, as_json)
 
 
 class ViewChoice(StrEnum):
@@ -269,7 +277,8 @@ def explain_cohort(
     saliency: Annotated[Saliency, typer.Option(help="How the heatmap is made whose overlap is measured.")] = Saliency.grad_cam,
     segmenter: SegmenterOption = SegmenterChoice.embedded,
     image_check: Annotated[
-        bool, typer.Option("--image-check/--no-image-check", help="Ask each image whether and how a frontal chest lies there.")
+        bool,
+        typer.Option("--image-check/--no-image-check", help="Ask each image whether and how the model's body site lies there."),
     ] = True,
     draws: Annotated[int, typer.Option(help="Draws of patients for the intervals.", min=100, max=100_000)] = 2000,
     seed: Annotated[int, typer.Option(help="Seed of the draws and of the fills 'noise' and 'linear'.", min=0)] = 0,
@@ -312,7 +321,8 @@ def sanity(
     ] = "osteoporosis",
     device: DeviceOption = Device.auto,
     image_check: Annotated[
-        bool, typer.Option("--image-check/--no-image-check", help="Ask each image whether and how a frontal chest lies there.")
+        bool,
+        typer.Option("--image-check/--no-image-check", help="Ask each image whether and how the model's body site lies there."),
     ] = True,
     seed: Annotated[int, typer.Option(help="Seed of everything random.", min=0)] = 0,
     as_json: JsonOption = False,

@@ -132,6 +132,38 @@ def explain(
         Console().print(figures.as_tables())
 
 
+@app.command("train")
+def train(
+    network: Annotated[
+        str, typer.Option(help="Any timm vision transformer's name, given random weights.")
+    ] = "vit_small_patch16_224",
+    img_size: Annotated[int, typer.Option(help="Rows and columns of its input.", min=16, max=4096)] = 224,
+    tuning: Annotated[str, typer.Option(help="Of the training step: partial or lora.")] = "partial",
+    batch: Annotated[
+        int | None, typer.Option(help="Images a step; 8 on a processor and 64 on a GPU if not given.", min=2)
+    ] = None,
+    rounds: Annotated[int, typer.Option(help="Rounds in which both sides take turns.", min=1)] = 5,
+    epochs: Annotated[int, typer.Option(help="Of the loop that linear probing is compared with.", min=1)] = 100,
+    device: DeviceOption = Device.auto,
+    precision: Annotated[Precision, typer.Option(help="Number format of the network.")] = Precision.auto,
+    threads: Annotated[int | None, typer.Option(help="Threads; all processors if not given.", min=1)] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What the data path adds to a training step, what cached features save in linear probing, what evaluation adds to forward passes."""
+    from rich.console import Console
+
+    from OsteoScreenLib.benchmarks.training import measure_training
+
+    figures = measure_training(
+        network, img_size, device=device.value, precision=precision.value, threads=threads, batch=batch, tuning=tuning,
+        rounds=rounds, epochs=epochs,
+    )  # fmt: skip
+    if as_json:
+        print(json.dumps(figures.as_json(), indent=2))
+    else:
+        Console().print(figures.as_tables())
+
+
 @app.command("explanations")
 def explanations(
     skeleton: Annotated[Path, typer.Option(help="BodyParts3D bones, bodyparts3d_stl.zip.")],
@@ -173,6 +205,38 @@ def explanations(
         print(json.dumps(found.as_json(), indent=2, allow_nan=False))
     else:
         Console().print(found.as_tables())
+
+
+@app.command("coverage")
+def coverage(
+    patients: Annotated[int, typer.Option(help="Patients of each simulated sample.", min=4)] = 200,
+    positives: Annotated[int, typer.Option(help="How many of them are positive.", min=2)] = 60,
+    auc: Annotated[float, typer.Option(help="The true AUC.", min=0.5, max=0.999)] = 0.8,
+    samples: Annotated[int, typer.Option(help="How many samples.", min=10)] = 1000,
+    draws: Annotated[int, typer.Option(help="Draws of patients in each.", min=100, max=100_000)] = 1000,
+    most_images: Annotated[int, typer.Option(help="A patient has one to so many images, alike.", min=1, max=20)] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.", min=0)] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """How often the 95 % intervals of an AUC hold the true one, on simulated patients (extra 'study')."""
+    from rich.console import Console
+    from rich.progress import Progress
+    from rich.table import Table
+
+    from OsteoScreenLib.study.evaluation.coverage import CoverageOptions, measure_coverage
+
+    options = CoverageOptions(patients, positives, auc, samples, draws, most_images, seed=seed)
+    with Progress(console=Console(stderr=True), disable=as_json) as shown:
+        task = shown.add_task("Simulating samples", total=samples)
+        found = measure_coverage(options, lambda done, total: shown.update(task, completed=done, total=total))
+    if as_json:
+        print(json.dumps(found.as_json(), indent=2))
+        return
+    table = Table("interval", "holds the true AUC in", "95 % interval of that", "mean width")
+    for method, share in found.covered.items():
+        within = f"{100 * share.low:.1f} to {100 * share.high:.1f} %"
+        table.add_row(method, f"{100 * share.value:.1f} %", within, f"{found.width[method]:.3f}")
+    Console().print(table)
 
 
 @app.command("realism")

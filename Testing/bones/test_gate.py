@@ -9,8 +9,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from OsteoScreenLib.bones.gate import Gate, GateLimits, GateReport, apply_gate, require_frontal_chest  # noqa: E402
+from OsteoScreenLib.bones.gate import Gate, GateLimits, GateReport, apply_gate, lay_upright, require_accepted  # noqa: E402
 from OsteoScreenLib.bones.gate_network import GateNetwork, candidates, canvas  # noqa: E402
+from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL, KNEE  # noqa: E402
 from OsteoScreenLib.bundle import write_bundle  # noqa: E402
 from OsteoScreenLib.errors import InputError, OsteoScreenError  # noqa: E402
 from OsteoScreenLib.radiograph.radiograph import Placement, Radiograph, Source  # noqa: E402
@@ -125,7 +126,7 @@ def test_mirror_and_doubt_are_notes_and_change_nothing(pixels):
 )
 def test_refusal_is_one_sentence_that_says_what_the_tags_claim(pixels, site, said):
     with pytest.raises(InputError) as caught:
-        require_frontal_chest(Radiograph(pixels, site=site), report(is_frontal_chest=False, probability=0.02))
+        require_accepted(Radiograph(pixels, site=site), report(accepted=False, probability=0.02))
     assert caught.value.code == "not-frontal-chest"
     message = str(caught.value)
     assert said in message and message.count(". ") == 0 and message.endswith(".")
@@ -134,7 +135,7 @@ def test_refusal_is_one_sentence_that_says_what_the_tags_claim(pixels, site, sai
 @pytest.mark.parametrize(("site", "expected"), [("JAW", ["site-disagrees"]), ("CHEST", []), ("", []), ("THORAX PA", [])])
 def test_chest_under_another_name_passes_with_a_note(pixels, site, expected):
     radiograph = Radiograph(pixels, site=site)
-    require_frontal_chest(radiograph, report())
+    require_accepted(radiograph, report())
     assert codes(apply_gate(radiograph, report())) == expected
 
 
@@ -142,12 +143,55 @@ def test_lateral_tag_on_a_frontal_chest_is_noted(pixels):
     assert codes(apply_gate(Radiograph(pixels, site="CHEST", view="LATERAL"), report())) == ["view-disagrees"]
 
 
-def test_weights_of_another_network_are_one_sentence(tmp_path):
-    manifest = {
-        "id": "odd-gate", "kind": "gate", "title": "odd", "site": "chest-frontal", "preprocessing": {}, "training": {},
+@pytest.mark.parametrize(
+    ("tagged", "said"), [("KNEE", "although its tags name the body part KNEE"), ("CHEST", "name the body part CHEST")]
+)
+def test_the_sentence_names_the_site_that_was_looked_for(pixels, tagged, said):
+    with pytest.raises(InputError) as caught:
+        require_accepted(Radiograph(pixels, site=tagged), report(accepted=False, probability=0.02, site=KNEE))
+    assert caught.value.code == "not-frontal-knee"
+    message = str(caught.value)
+    assert "does not look like a frontal knee radiograph (2%" in message and said in message
+    assert "this model reads frontal knees only" in message and "chest radiograph" not in message
+
+
+def test_knee_under_the_name_of_a_chest_passes_with_a_note(pixels):
+    passed = apply_gate(Radiograph(pixels, site="CHEST"), report(site=KNEE))
+    assert codes(passed) == ["site-disagrees"] and "shows a frontal knee" in passed.notes[0].text
+    assert not apply_gate(Radiograph(pixels, site="LEG"), report(site=KNEE)).notes
+
+
+def test_a_site_without_a_gate_is_not_checked_and_says_so(pixels):
+    unchecked = lay_upright(Radiograph(pixels), None, KNEE)
+    assert codes(unchecked) == ["image-unchecked"] and "frontal knee" in unchecked.notes[0].text
+    assert unchecked.pixels is pixels
+
+
+def test_a_gate_without_a_limit_for_mirrors_never_suspects_one(pixels):
+    torch.manual_seed(2)
+    gate = Gate(GateNetwork(SIZE, (4, 8, 8), 4), GateLimits(0.0, 0.5, 0.0), SIZE, site=KNEE)
+    for image in (pixels, np.ascontiguousarray(np.fliplr(pixels))):
+        found = gate.inspect(Radiograph(image))
+        assert found.site is KNEE and not found.mirrored_suspected
+
+
+def gate_manifest(**changes):
+    return {
+        "id": "odd-gate", "kind": "gate", "title": "odd", "site": CHEST_FRONTAL.name, "preprocessing": {}, "training": {},
         "architecture": {"kwargs": {"size": 32, "widths": [4, 8], "reduced": 4}}, "licence": "Apache-2.0",
         "intended_use": "test", "limits": {"probability": 0.5, "confidence": 0.8, "mirrored": 0.2}, "temperature": 1.0,
-    }  # fmt: skip
-    bundle = write_bundle(tmp_path / "odd-gate", manifest, {"weight": torch.zeros(3)}, "# Odd\n")
+    } | changes  # fmt: skip
+
+
+def test_a_bundle_says_which_site_its_gate_looks_for(tmp_path):
+    network = GateNetwork(32, (4, 8), 4)
+    bundle = write_bundle(tmp_path / "a", gate_manifest(site="knee"), network.state_dict(), "# Odd\n")
+    assert Gate.from_bundle(bundle).site is KNEE
+    with pytest.raises(InputError, match="elbow"):
+        Gate.from_bundle(write_bundle(tmp_path / "b", gate_manifest(site="elbow"), network.state_dict(), "# Odd\n"))
+
+
+def test_weights_of_another_network_are_one_sentence(tmp_path):
+    bundle = write_bundle(tmp_path / "odd-gate", gate_manifest(), {"weight": torch.zeros(3)}, "# Odd\n")
     with pytest.raises(OsteoScreenError, match="odd-gate"):
         Gate.from_bundle(bundle)

@@ -12,7 +12,7 @@ from OsteoScreenLib.bones.masks import BoneMasks, MaskFacts
 from OsteoScreenLib.bones.quality import IMPLAUSIBLE, SHORT, MaskQuality, assess, notes_on, out_of_turn
 from OsteoScreenLib.bones.shapes import chest_shapes, fit_frame, measure
 from OsteoScreenLib.bones.trust import LEVELS, TRUST, trust_levels, trust_manifest
-from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
+from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL, SITES
 
 RIBS = [f"{side} rib {number}" for side in ("right", "left") for number in range(2, 11)]
 INNER = [*RIBS, *(f"T{number}" for number in range(3, 12))]
@@ -220,8 +220,9 @@ def test_the_frame_is_found_among_outliers() -> None:
 
 
 def test_trust_names_only_bones_and_groups() -> None:
-    assert set(TRUST) <= set(CHEST_FRONTAL.by_name) | set(CHEST_FRONTAL.groups)
-    assert {level for level, _ in TRUST.values()} <= set(LEVELS)
+    for name, site in SITES.items():
+        assert set(TRUST[name]) <= set(site.by_name) | set(site.groups)
+    assert {level for table in TRUST.values() for level, _ in table.values()} <= set(LEVELS)
     levels = trust_levels()
     assert set(levels) == set(CHEST_FRONTAL.by_name)
     assert levels["left rib 12"] == "hidden" and levels["left rib 4"] == "check" and levels["left clavicle"] == "good"

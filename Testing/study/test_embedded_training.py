@@ -54,7 +54,9 @@ def test_gate_figures_count_every_image_once(bank):
     gate = Gate(fit_gate(bank, GATE), GateLimits(0.0, 0.5, 0.5), 32)
     figures = gate_figures(gate, bank, Framing(), 0)
     assert figures.seen == {"chest drawn": 4, "limb": 4} and figures.accepted == figures.seen
-    assert figures.chests_accepted == 4 and max(figures.upright, figures.bright, figures.facing) <= 4
+    assert (figures.wanted_seen, figures.wanted_accepted, figures.wrongly_accepted) == (4, 4, 4) and max(
+        figures.upright, figures.bright, figures.facing
+    ) <= 4
     assert 0.5 <= temperature_of(figures) <= 5
 
 

@@ -10,7 +10,7 @@ import pytest
 from PySide6 import QtCore, QtTest, QtWidgets
 from ui.panel_doubles import rows_of
 
-from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
+from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL, KNEE
 from OsteoScreenLib.ui.bone_tree import BoneTree
 from OsteoScreenLib.ui.effect_cells import BAR_HEIGHT, BAR_WIDTH, bar_length, bar_scale, effect_bar, effect_text, signed
 from OsteoScreenLib.ui.figure_columns import ADDED, BONE, MODEL_SEES, OUTLINE, REMOVED
@@ -329,3 +329,13 @@ def test_numbers_that_come_in_one_by_one_cost_little(tree: BoneTree) -> None:
     start = time.process_time()
     tree.show_bones(CHEST_FRONTAL, dict.fromkeys(AREAS, 5), None)
     assert time.process_time() - start < 0.050
+
+
+def test_a_knee_has_its_own_rows(tree: BoneTree) -> None:
+    """The tree takes the rows of whatever site it is given, and gives up those of the one before."""
+    tree.show_bones(KNEE, {"left femur": 900, "left tibia": 800, "left patella": 90}, 0.04)
+    rows = [tree._tree.topLevelItem(place) for place in range(tree._tree.topLevelItemCount())]
+    assert [row.data(BONE, Qt.ItemDataRole.UserRole) for row in rows] == list(KNEE.groups)
+    assert set(tree._items) >= {*KNEE.groups, *KNEE.by_name} and "Spine" not in tree._items and "T7" not in tree._items
+    tree.show_bones(CHEST_FRONTAL, AREAS, None)
+    assert "Spine" in tree._items and "left patella" not in tree._items

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from workbench.cases import answer, answer_all, case, masks, saliency
 
+from OsteoScreenLib.bones.masks import BoneMasks
+from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL, KNEE
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.explain.overlap import measure_overlap
 from OsteoScreenLib.workbench.answers import Answers
 from OsteoScreenLib.workbench.case import Case
-from OsteoScreenLib.workbench.saved_case import from_json, to_json
+from OsteoScreenLib.workbench.saved_case import from_json, site_of, to_json
 
 
 def switched() -> Case:
@@ -135,3 +137,22 @@ def test_unknown_toggles_are_refused() -> None:
     table["toggles"]["fill"] = "glitter"
     with pytest.raises(InputError):
         from_json(json.dumps(table), case().reading.pixels, masks(), Answers(), "token")
+
+
+def test_a_saved_case_tells_whose_bones_it_has() -> None:
+    """The scene's segmentation is read with that vocabulary; what is damaged or older counts as a chest."""
+    made = case()
+    assert site_of(to_json(made)) is CHEST_FRONTAL
+    assert made.result is not None
+    drawn = np.zeros(masks().shape, bool)
+    drawn[20:30, 20:30] = True
+    knee = BoneMasks.pack({"left patella": drawn}, drawn.shape, KNEE, "drawn by hand")
+    made.take_result(made.reading, replace(made.result, masks=knee, masks_sha256=knee.sha256))
+    text = to_json(made)
+    assert site_of(text) is KNEE
+    back = from_json(text, made.reading.pixels, knee, Answers(), "token")
+    assert back.result is not None and back.result.masks.site is KNEE and set(back.subjects()) >= {"Patellae", "left patella"}
+    older = json.loads(text)
+    del older["result"]["site"]
+    for words in (json.dumps(older), "{", "[]", '{"result": null}', '{"result": {"site": "elbow"}}'):
+        assert site_of(words) is CHEST_FRONTAL

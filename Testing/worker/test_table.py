@@ -420,4 +420,4 @@ def test_titles_are_read_without_verifying(folder: Path, tmp_path: Path, monkeyp
         (tmp_path / name / "manifest.json").write_text(manifest)
     titles = model_folders.titles("classifier")
     assert titles[0][0] == "chest-sim-classifier" and titles[-1] == ("mine", "Mine") and len(titles) == 2
-    assert [name for name, _ in model_folders.titles("gate")] == ["chest-gate"]
+    assert [name for name, _ in model_folders.titles("gate")] == ["chest-gate", "knee-gate"]

@@ -261,10 +261,9 @@ def _sample(bones: int | None) -> tuple[np.ndarray, BoneMasks]:
     from OsteoScreenLib.bones.embedded import EmbeddedSegmenter
     from OsteoScreenLib.bones.masks import BoneMasks
     from OsteoScreenLib.radiograph.read import read_radiograph
-    from OsteoScreenLib.worker.model_folders import SEGMENTER
 
     radiograph = read_radiograph(resource_folder("SampleData", SAMPLE))
-    masks = EmbeddedSegmenter.from_bundle(embedded_bundle(SEGMENTER, "segmenter"), device="cpu").segment(radiograph)
+    masks = EmbeddedSegmenter.from_bundle(embedded_bundle("chest-segmenter", "segmenter"), device="cpu").segment(radiograph)
     if bones is None or bones >= len(masks.names):
         return radiograph.pixels, masks
     chosen = [masks.names[place] for place in np.linspace(0, len(masks.names) - 1, bones).astype(int)]

@@ -64,10 +64,12 @@ def measure_realism(real: Path, simulated: Path, out: Path) -> Realism:
 
     Raises `InputError` (no-images) when either folder has none.
     """
+    from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
     from OsteoScreenLib.radiograph.read import read_radiograph
     from OsteoScreenLib.worker.models import Models
 
-    gate = Models().gate()
+    gate = Models().gate(CHEST_FRONTAL)
+    assert gate is not None  # it ships with OsteoScreen
     pictures, names, left_out = [], [], []
     for path in sorted(real.iterdir()) if real.is_dir() else []:
         if not path.is_file() or path.name.startswith("."):

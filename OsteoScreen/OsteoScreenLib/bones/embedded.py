@@ -1,4 +1,4 @@
-"""The embedded segmenter: every bone of the chest on a frontal radiograph, offline, from weights that ship with OsteoScreen."""
+"""The embedded segmenters: every bone of a body site on a radiograph, offline, from weights that ship with OsteoScreen."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from OsteoScreenLib.bones.confidence import Calibration, expected_dice
+from OsteoScreenLib.bones.limbs import settle_sides
 from OsteoScreenLib.bones.masks import BoneMasks, MaskFacts
 from OsteoScreenLib.bones.trust import trust_levels
-from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
+from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL, Site, site_named
 from OsteoScreenLib.errors import OsteoScreenError
 from OsteoScreenLib.radiograph.radiograph import Radiograph
 
@@ -116,12 +117,13 @@ class Plausibility:
     """When a bone is believed.
 
     least_cells : area of the largest piece on the logits' grid. least_certainty : mean probability inside the mask.
-    piece : pieces smaller than this share of the largest are dropped.
+    piece : pieces smaller than this share of the largest are dropped. trim : nothing is drawn into plain margins of the image.
     """
 
     least_cells: int = 12
     least_certainty: float = 0.6
     piece: float = 0.2
+    trim: bool = False
 
 
 def plausible(logits: np.ndarray, rules: Plausibility) -> np.ndarray | None:
@@ -143,18 +145,14 @@ def plausible(logits: np.ndarray, rules: Plausibility) -> np.ndarray | None:
     return np.where(inside | (positive == 0), logits, np.float32(-3)).astype(np.float32)
 
 
-# Ribs of a side and vertebrae follow each other from head to foot.
-_SERIES = tuple(CHEST_FRONTAL.groups[group] for group in ("Spine", "Right ribs", "Left ribs"))
-
-
-def in_order(planes: Mapping[str, np.ndarray], tolerance: float = 3.0) -> dict[str, np.ndarray]:
-    """The planes without ribs and vertebrae that lie out of turn, such as rib 8 below rib 10: fragments of something else.
+def in_order(planes: Mapping[str, np.ndarray], tolerance: float = 3.0, site: Site = CHEST_FRONTAL) -> dict[str, np.ndarray]:
+    """The planes without counted bones (ribs, vertebrae) that lie out of turn, such as rib 8 below rib 10: fragments of something else.
 
     In each series the largest set stays whose centres descend; among equals the one with more area. planes : logits by name.
     tolerance : rows of the plane by which a later bone may lie higher, as one of them may be cut off or half drawn.
     """
     dropped: set[str] = set()
-    for series in _SERIES:
+    for series in (site.groups[group] for group in site.counted):
         present = [name for name in series if name in planes]
         heights = [float(np.nonzero(planes[name] > 0)[0].mean()) for name in present]
         best: list[tuple[int, int, int]] = []  # bones kept, their area, the one before
@@ -171,12 +169,21 @@ def in_order(planes: Mapping[str, np.ndarray], tolerance: float = 3.0) -> dict[s
     return {name: plane for name, plane in planes.items() if name not in dropped}
 
 
+def trimmed(planes: Mapping[str, np.ndarray], letterbox: Letterbox, pixels: np.ndarray) -> dict[str, np.ndarray]:
+    """The logits without what lies in plain margins of the image: there is nothing to be seen, whatever goes on beyond."""
+    inner = np.zeros(pixels.shape, np.float32)
+    inner[_inside(pixels, float(np.ptp(pixels)) * 0.02)] = 1
+    grid = next(iter(planes.values())).shape[0]
+    kept = Letterbox(letterbox.shape, grid).place(inner) > 0.5
+    return {name: np.where(kept, plane, np.minimum(plane, np.float32(-3))) for name, plane in planes.items()}
+
+
 class EmbeddedSegmenter:
-    """Bones of `CHEST_FRONTAL` on frontal chest radiographs, and lungs and heart on request. See `Segmenter`.
+    """Bones of `site` on its radiographs, and other structures (lungs, heart) on request. See `Segmenter`.
 
     network : gives logits (n, structures, grid / 2, grid / 2). structures : its outputs' names, in order.
     grid : side of the square that the network sees. calibration : of the masks' confidence.
-    trust : bone or group → how far it can be trusted on real images; None takes what is known of the embedded segmenter.
+    trust : bone or group → how far it can be trusted on real images; None takes what is known of the site's embedded segmenter.
     """
 
     def __init__(
@@ -190,13 +197,15 @@ class EmbeddedSegmenter:
         calibration: Calibration | None = None,
         trust: Mapping[str, str] | None = None,
         device: str = "cpu",
+        site: Site = CHEST_FRONTAL,
     ) -> None:
+        self.site = site
         self._network = network.to(device).eval()
         self._structures = structures
         self._grid = grid
         self._rules = rules or Plausibility()
         self._calibration = calibration or Calibration()
-        self._trust = trust_levels(trust)
+        self._trust = trust_levels(trust, site)
         self._device = device
         self.name = name
 
@@ -214,6 +223,7 @@ class EmbeddedSegmenter:
             rules = Plausibility(**bundle.manifest.get("plausibility", {}))
             calibration = Calibration.of(bundle.manifest.get("confidence"))
             trust = bundle.manifest.get("trust")
+            site = site_named(str(bundle.manifest["site"]))
             network = build_network(bundle.manifest["architecture"])
             network.load_state_dict(bundle.tensors())
             trust = None if trust is None else {str(name): str(level) for name, level in trust.items()}
@@ -221,19 +231,29 @@ class EmbeddedSegmenter:
             raise OsteoScreenError(
                 f"The segmenter bundle {bundle.id} is incomplete or of another version; get it again."
             ) from error
-        return cls(network, structures, grid, name=bundle.id, rules=rules, calibration=calibration, trust=trust, device=device)
+        return cls(
+            network,
+            structures,
+            grid,
+            name=bundle.id,
+            rules=rules,
+            calibration=calibration,
+            trust=trust,
+            device=device,
+            site=site,
+        )
 
     def segment(self, radiograph: Radiograph) -> BoneMasks:
         """Masks at the radiograph's own size; bones without enough evidence, or out of their order, are left out, and say so."""
         planes, letterbox, facts = self._planes(radiograph)
-        bones = {name: plane for name, plane in planes.items() if name in CHEST_FRONTAL.by_name}
-        drawn = BoneMasks.pack(_Drawn(bones, letterbox), radiograph.shape, CHEST_FRONTAL, method=self.name)
+        bones = {name: plane for name, plane in planes.items() if name in self.site.by_name}
+        drawn = BoneMasks.pack(_Drawn(bones, letterbox), radiograph.shape, self.site, method=self.name)
         return replace(drawn, facts=facts)
 
     def organs(self, radiograph: Radiograph) -> dict[str, np.ndarray]:
-        """What the network also draws ("right lung", "left lung", "heart"): bool (rows, columns) by name."""
+        """What the network also draws, on a chest "right lung", "left lung", "heart": bool (rows, columns) by name."""
         planes, letterbox, _ = self._planes(radiograph)
-        return dict(_Drawn({name: plane for name, plane in planes.items() if name not in CHEST_FRONTAL.by_name}, letterbox))
+        return dict(_Drawn({name: plane for name, plane in planes.items() if name not in self.site.by_name}, letterbox))
 
     def logits(self, pixels: np.ndarray) -> np.ndarray:
         """Logits (structures, grid / 2, grid / 2) of one upright, bone-bright image (rows, columns)."""
@@ -248,21 +268,25 @@ class EmbeddedSegmenter:
 
     def _planes(self, radiograph: Radiograph) -> tuple[dict[str, np.ndarray], Letterbox, MaskFacts]:
         logits = dict(zip(self._structures, self.logits(radiograph.pixels), strict=True))
+        letterbox = Letterbox(radiograph.shape, self._grid)
+        if self._rules.trim:
+            logits = trimmed(logits, letterbox, radiograph.pixels)
+        logits = settle_sides(logits, self.site)
         found = {name: plausible(plane, self._rules) for name, plane in logits.items()}
         kept = {name: plane for name, plane in found.items() if plane is not None}
-        drawn = in_order(kept)
+        drawn = in_order(kept, site=self.site)
         faint = {name for name, plane in logits.items() if name not in kept and (plane > 0).any()}
         left_out = dict.fromkeys(faint, "faint") | dict.fromkeys(set(kept) - set(drawn), "out-of-order")
         facts = MaskFacts(
             confidence={
                 name: self._calibration(expected_dice(logits[name], plane))
                 for name, plane in drawn.items()
-                if name in CHEST_FRONTAL.by_name
+                if name in self.site.by_name
             },
-            left_out={name: why for name, why in sorted(left_out.items()) if name in CHEST_FRONTAL.by_name},
+            left_out={name: why for name, why in sorted(left_out.items()) if name in self.site.by_name},
             trust=self._trust,
         )
-        return drawn, Letterbox(radiograph.shape, self._grid), facts
+        return drawn, letterbox, facts
 
 
 PADDING = -2.4  # what `normalise` gives for black: padding looks like the dark beyond a collimator

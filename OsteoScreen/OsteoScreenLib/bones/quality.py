@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from OsteoScreenLib.bones.masks import BoneMasks
-from OsteoScreenLib.bones.shapes import Expected, Frame, Measure, Shapes, chest_shapes, fit_frame, measure
+from OsteoScreenLib.bones.shapes import Expected, Frame, Measure, Shapes, fit_frame, measure, shapes_of
 from OsteoScreenLib.bones.vocabulary import Site
 from OsteoScreenLib.radiograph.radiograph import Note
 
@@ -32,7 +32,6 @@ SHORT = {
     "edited": "edited",
 }
 """Two or three words for each code, for tables."""
-COUNTED_GROUPS = ("Spine", "Right ribs", "Left ribs")  # whose bones are numbered from head to foot
 NUMBERING = "The number is counted by position from head to foot; it may be one or two off, as on any frontal radiograph."
 
 _SEVERAL = 4  # implausible masks from which the image as a whole gets a note
@@ -85,8 +84,8 @@ class MaskQuality:
 
 
 def assess(masks: BoneMasks, shapes: Shapes | None = None) -> dict[str, MaskQuality]:
-    """Every bone of the site, found or not. shapes : what a thorax makes one expect; None takes the shipped table."""
-    shapes = chest_shapes() if shapes is None else shapes
+    """Every bone of the site, found or not. shapes : what a body makes one expect; None takes the site's own table."""
+    shapes = shapes_of(masks.site) if shapes is None else shapes
     measures = measure(masks)
     frame = fit_frame(measures, shapes)
     marks: dict[str, list[Mark]] = {name: [] for name in masks.site.by_name}
@@ -105,7 +104,7 @@ def assess(masks: BoneMasks, shapes: Shapes | None = None) -> dict[str, MaskQual
             bone.name in measures,
             facts.confidence.get(bone.name),
             tuple(marks[bone.name]),
-            bone.group in COUNTED_GROUPS,
+            bone.group in masks.site.counted,
             facts.trust.get(bone.name, ""),
             bone.name in facts.edited,
         )
@@ -169,7 +168,7 @@ def _is_claimed(name: str, masks: BoneMasks, measures: Mapping[str, Measure]) ->
     if name in masks.facts.trust:
         return True
     group = masks.site.by_name[name].group
-    series = masks.site.groups[group] if group in COUNTED_GROUPS else ()
+    series = masks.site.groups[group] if group in masks.site.counted else ()
     at = series.index(name) if name in series else 0
     return any(other in measures for other in series[:at]) and any(other in measures for other in series[at + 1 :])
 
@@ -185,7 +184,8 @@ def _in_picture(expected: Expected | None, frame: Frame, shape: tuple[int, int])
 
 
 def _mark_sides(marks: dict[str, list[Mark]], site: Site, measures: Mapping[str, Measure], frame: Frame | None) -> None:
-    """Patient's right is on the viewer's left, of the spine's line where there is one, else of the thorax's middle."""
+    """Patient's right is on the viewer's left: of the spine's line where there is one, of the thorax's middle, or of the middle
+    between bones of a pair."""
     spine = [measures[name] for name in site.groups.get("Spine", ()) if name in measures]
     if len(spine) >= 3:
         line = _line([one.row for one in spine], [one.column for one in spine])
@@ -193,13 +193,24 @@ def _mark_sides(marks: dict[str, list[Mark]], site: Site, measures: Mapping[str,
         top, low = frame.to_image(-0.5, 0), frame.to_image(0.5, 0)
         line = _line([top[0], low[0]], [top[1], low[1]])
     else:
-        return
+        mirrored = site.mirrored
+        pairs = [
+            (one, measures[mirrored[name]])
+            for name, one in measures.items()
+            if mirrored[name] != name and mirrored[name] in measures
+        ]
+        if not pairs:
+            return
+        line = (float(np.median([(one.column + other.column) / 2 for one, other in pairs])), 0.0)
     for name, one in measures.items():
         side = site.by_name[name].side
         beside = one.column - (line[0] + line[1] * one.row)
         if (side == "right" and beside > 0) or (side == "left" and beside < 0):
             marks[name].append(
-                Mark("wrong-side", f"Lies on the patient's {'left' if side == 'right' else 'right'} of the spine.")
+                Mark(
+                    "wrong-side",
+                    f"Lies on the patient's {'left' if side == 'right' else 'right'} of the {'spine' if spine else 'middle'}.",
+                )
             )
 
 
@@ -216,8 +227,8 @@ def _line(rows: Sequence[float], columns: Sequence[float]) -> tuple[float, float
 
 
 def _mark_order(marks: dict[str, list[Mark]], site: Site, measures: Mapping[str, Measure]) -> None:
-    for group in COUNTED_GROUPS:
-        series = [name for name in site.groups.get(group, ()) if name in measures]
+    for group in site.counted:
+        series = [name for name in site.groups[group] if name in measures]
         heights = [measures[name].row for name in series]
         span = max(heights, default=0.0) - min(heights, default=0.0)
         for name in out_of_turn(dict(zip(series, heights, strict=True)), 0.03 * span):

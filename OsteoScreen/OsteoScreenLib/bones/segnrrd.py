@@ -109,7 +109,8 @@ def read_seg_nrrd(path: Path, radiograph: Radiograph, site: Site = CHEST_FRONTAL
     named = {bone.name: segment for segment in segmentation.get("segments", []) if (bone := _bone_of(segment, site))}
     if not named:
         raise InputError(
-            f"{path.name} holds no bone of {site.name}; name segments for example 'right rib 5'.", code="masks-no-bones"
+            f"{path.name} holds no bone of {site.name}; name segments for example '{site.bones[-2].name}'.",
+            code="masks-no-bones",
         )
     onto_voxels = (np.linalg.inv(to_lps) @ pixel_to_lps(radiograph))[np.ix_((0, 1), (0, 1, 3))]
     upright = [_resample(layer[:, :, 0], onto_voxels, radiograph.shape) for layer in layers]

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from OsteoScreenLib.bones.masks import BoneMasks
+from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL, Site
 
 _LONGEST = 640  # pixels to which masks are thinned before they are measured: a rib stays several pixels thick
 _FEWEST = 8  # whole bones from which a frame can be told with some of them wrong
@@ -117,6 +118,11 @@ def chest_shapes() -> Shapes:
     """The table that ships with OsteoScreen."""
     stored: dict[str, Any] = json.loads(Path(__file__).with_name("chest_shapes.json").read_text(encoding="utf-8"))
     return shapes_from(stored["bones"])
+
+
+def shapes_of(site: Site) -> Shapes:
+    """The table of a site; empty where none has been learnt, and then nothing is expected of its bones."""
+    return chest_shapes() if site == CHEST_FRONTAL else {}
 
 
 def fit_frame(measures: Mapping[str, Measure], shapes: Shapes) -> Frame | None:

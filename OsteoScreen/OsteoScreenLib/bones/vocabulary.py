@@ -81,6 +81,10 @@ _GROUP_HUES = {
     "Scapulae": (213, 94, 0),
     "Sternum": (240, 228, 66),
     "Humeri": (86, 180, 233),
+    "Femora": (230, 159, 0),
+    "Tibiae": (86, 180, 233),
+    "Fibulae": (0, 158, 115),
+    "Patellae": (204, 121, 167),
 }
 
 
@@ -107,10 +111,28 @@ def _ribs(side: Side) -> list[Bone]:
 
 @dataclass(frozen=True)
 class Site:
-    """A body site and view: its bones in display order. Chest-frontal is the first; others share every interface."""
+    """A body site and view. Everything that is particular to one stands here; no other code asks which site it is.
+
+    name : unique key, as in a bundle's manifest. image : what such a radiograph shows, in words ("frontal chest").
+    bones : in display order. tag_words : parts of body part names, in the languages modalities write, that such a radiograph may
+    carry. counted : groups whose bones follow each other from head to foot and are numbered. named_first : groups in the order
+    in which their bones' names are placed on a picture, where small bones go first. outside : where the site is made of limbs, two
+    bones' names without side, of which the first lies outside of the second and so tells a limb's side.
+    """
 
     name: str
+    image: str
     bones: tuple[Bone, ...]
+    tag_words: tuple[str, ...]
+    counted: tuple[str, ...] = ()
+    named_first: tuple[str, ...] = ()
+    outside: tuple[str, str] | None = None
+
+    @cached_property
+    def mirrored(self) -> dict[str, str]:
+        """Which bone each one becomes in a mirror."""
+        other = {"right": "left", "left": "right", "midline": "midline"}
+        return {bone.name: bone.name.replace(bone.side, other[bone.side], 1) for bone in self.bones}
 
     @cached_property
     def by_name(self) -> dict[str, Bone]:
@@ -152,6 +174,10 @@ def normalised_name(name: str) -> str:
 
 CHEST_FRONTAL = Site(
     name="chest-frontal",
+    image="frontal chest",
+    tag_words=("CHEST", "THORA", "TORAX", "TORACE", "LUNG", "RIB", "HEART", "STERN", "TSPINE", "CLAVICLE"),
+    counted=("Spine", "Right ribs", "Left ribs"),
+    named_first=("Spine", "Clavicles", "Right ribs", "Left ribs", "Sternum", "Scapulae", "Humeri"),
     bones=(
         *(
             Bone(level, "Spine", "midline", _shade("Spine", i), Code(code, f"{level} vertebra"))
@@ -166,4 +192,25 @@ CHEST_FRONTAL = Site(
     ),
 )
 
-SITES: dict[str, Site] = {CHEST_FRONTAL.name: CHEST_FRONTAL}
+KNEE = Site(
+    name="knee",
+    image="frontal knee",
+    tag_words=("KNEE", "KNIE", "GENOU", "RODILLA", "GINOCCHIO", "JOELHO", "PATELLA", "FEMUR", "TIBIA", "LEG", "EXTREMIT", "膝"),
+    named_first=("Patellae", "Fibulae", "Tibiae", "Femora"),
+    outside=("fibula", "tibia"),
+    bones=(
+        *_pair("femur", "Femora", Code("71341001", "Femur")),
+        *_pair("tibia", "Tibiae", Code("12611008", "Tibia")),
+        *_pair("fibula", "Fibulae", Code("87342007", "Fibula")),
+        *_pair("patella", "Patellae", Code("64234005", "Patella")),
+    ),
+)
+
+SITES: dict[str, Site] = {site.name: site for site in (CHEST_FRONTAL, KNEE)}
+
+
+def site_named(name: str) -> Site:
+    """The site of a bundle or an option. Raises `InputError` naming those that are known."""
+    if name not in SITES:
+        raise InputError(f"The body site '{name}' is not known; known are {', '.join(SITES)}.", code="site")
+    return SITES[name]

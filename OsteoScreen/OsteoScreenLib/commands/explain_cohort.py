@@ -33,6 +33,7 @@ def run(
     from OsteoScreenLib.study.bone_effects_summary import summarise
     from OsteoScreenLib.study.bone_effects_table import sentences, write_effects
     from OsteoScreenLib.study.cohort import read_cohort
+    from OsteoScreenLib.worker.model_folders import site_of
     from OsteoScreenLib.worker.models import Models
     from OsteoScreenLib.worker.requests import prepare_folder
 
@@ -42,7 +43,9 @@ def run(
     prepare_folder(out)
     classifier = models.classifier(model, device, precision)
     drawn = any(row.masks is None for row in rows)
-    reader = Reader(models.gate() if image_check else None, models.segmenter(segmenter, device) if drawn else None)
+    site = site_of(model)
+    gate = models.gate(site) if image_check else None
+    reader = Reader(gate, models.segmenter(segmenter, device, site) if drawn else None, site)
     with _shown(not as_json) as progress:
         facts = measure_cohort(rows, table.parent, out, classifier, reader, EffectOptions(**options), progress)
     effects = summarise(out, rows, facts, draws)

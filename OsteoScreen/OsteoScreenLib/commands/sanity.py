@@ -60,7 +60,7 @@ def run(
         left_out: list[str] = []
         for path in images:
             try:
-                read.append((path.name, _pixels(path, models if image_check else None)))
+                read.append((path.name, _pixels(path, models if image_check else None, model)))
             except InputError as error:
                 left_out.append(str(error) if str(error).startswith(path.name) else f"{path.name}: {error}")
         if not read:
@@ -91,16 +91,16 @@ def run(
     return failures.WRONG_INPUT if left_out else failures.DONE
 
 
-def _pixels(path: Path, models: Any) -> Any:
-    """An upright radiograph's pixels; models : whose gate is asked, None to take the image as it is."""
-    from OsteoScreenLib.bones.gate import apply_gate, require_frontal_chest
+def _pixels(path: Path, models: Any, model: str) -> Any:
+    """An upright radiograph's pixels; models : whose gate for the model's site is asked, None to take the image as it is."""
+    from OsteoScreenLib.bones.gate import lay_upright
     from OsteoScreenLib.radiograph.read import read_radiograph
+    from OsteoScreenLib.worker.model_folders import site_of
 
     radiograph = read_radiograph(path)
     if models is not None:
-        report = models.gate().inspect(radiograph)
-        require_frontal_chest(radiograph, report)
-        radiograph = apply_gate(radiograph, report)
+        site = site_of(model)
+        radiograph = lay_upright(radiograph, models.gate(site), site)
     return radiograph.pixels
 
 

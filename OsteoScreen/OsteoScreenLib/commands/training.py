@@ -19,6 +19,11 @@ ThoraxCt = Annotated[
         "--thorax-ct", help="Folder of thorax CT: X_ct.nrrd with X_labels.nrrd and X_labels.csv; others without labels."
     ),
 ]
+MaybeThoraxCt = Annotated[
+    Path | None, typer.Option("--thorax-ct", help="Folder of thorax CT, as for the classifier; the knee needs none.")
+]
+SeenOption = Annotated[Path | None, typer.Option(help="Markdown on what a person saw on real radiographs, for the card.")]
+SiteOption = Annotated[str, typer.Option("--site", help="Body site: chest-frontal or knee.")]
 Skeleton = Annotated[Path, typer.Option("--skeleton", help="bodyparts3d_stl.zip.")]
 Work = Annotated[
     Path, typer.Option("--work", help="Folder for rendered views and checkpoints; a second call goes on from there.")
@@ -45,9 +50,10 @@ def _named(bundle: str, leave_out: str) -> str:
 
 @app.command()
 def segmenter(
-    thorax_ct: ThoraxCt,
     skeleton: Skeleton,
     work: Work,
+    thorax_ct: MaybeThoraxCt = None,
+    site: SiteOption = "chest-frontal",
     out: Out = None,
     seed: Seed = 0,
     steps: int | None = None,
@@ -56,26 +62,30 @@ def segmenter(
     precision: Annotated[
         str, typer.Option(help="auto, fp32, bf16 or fp16; auto takes bf16 where the hardware has it.")
     ] = "auto",
-    seen: Annotated[Path | None, typer.Option(help="Markdown on what a person saw on real radiographs, for the card.")] = None,
+    seen: SeenOption = None,
 ) -> None:
-    """The chest segmenter."""
+    """The segmenter of a body site."""
+    from OsteoScreenLib.bones.vocabulary import site_named
     from OsteoScreenLib.study.segmenter_network_training import Schedule
-    from OsteoScreenLib.study.train_segmenter import SegmenterOptions, train_segmenter
+    from OsteoScreenLib.study.train_segmenter import RECIPES, SegmenterOptions, train_segmenter
 
-    schedule = Schedule(steps=steps or Schedule.steps, device=device, precision=precision)
+    recipe = RECIPES[site_named(site).name]
+    schedule = Schedule(steps=steps or recipe.steps, grid=recipe.grid, device=device, precision=precision)
     # Runs for the figures alone take fewer chests.
     views, held_out = (120, 24) if leave_out else (SegmenterOptions.views, SegmenterOptions.held_out)
     options = SegmenterOptions(
         thorax_ct,
         skeleton,
         work,
-        out or work / _named("chest-segmenter", leave_out),
+        out or work / _named(recipe.words.bundle_id, leave_out),
         leave_out,
         views=views,
         held_out=held_out,
+        view_size=recipe.view_size,
         seed=seed,
         seen=seen,
         schedule=schedule,
+        site=site,
     )
 
     def show(stage: str, done: int, total: int, loss: float) -> None:
@@ -87,13 +97,25 @@ def segmenter(
 
 @app.command()
 def gate(
-    thorax_ct: ThoraxCt, skeleton: Skeleton, work: Work, out: Out = None, seed: Seed = 0, steps: int | None = None
+    thorax_ct: ThoraxCt,
+    skeleton: Skeleton,
+    work: Work,
+    site: SiteOption = "chest-frontal",
+    out: Out = None,
+    seed: Seed = 0,
+    steps: int | None = None,
+    seen: SeenOption = None,
 ) -> None:
-    """The gate: frontal chest or not, which way up, which polarity."""
+    """The gate of a body site: is it there or not, which way up, which polarity."""
+    from dataclasses import replace
+
+    from OsteoScreenLib.study.gate_card import WORDS
     from OsteoScreenLib.study.train_gate import GateOptions, train_gate
 
-    options = GateOptions(thorax_ct, skeleton, work, out or work / "chest-gate", seed, steps=steps or GateOptions.steps)
-    print(f"The bundle lies in {train_gate(options).folder}.")
+    folder = out or work / (WORDS[site].bundle_id if site in WORDS else site)
+    options = replace(GateOptions.for_site(site, thorax_ct, skeleton, work, folder, seed), seen=seen)
+    bundle = train_gate(replace(options, steps=steps) if steps else options)
+    print(f"The bundle lies in {bundle.folder}.")
 
 
 @app.command()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from OsteoScreenLib.bones.masks import BoneMasks
-from OsteoScreenLib.bones.vocabulary import Bone
+from OsteoScreenLib.bones.vocabulary import Bone, Site
 from OsteoScreenLib.exchange.colour_maps import COLOUR_MAPS, colours
 from OsteoScreenLib.exchange.lettering import NamePlacer
 from OsteoScreenLib.exchange.placing import fit, moved, outlines, roomiest_point
@@ -69,7 +69,7 @@ def draw_plate(
     _draw_outlines(plate, masks, traced, onto_plate)
     image = Image.fromarray(plate)
     placer = NamePlacer(ImageDraw.Draw(image), (0, 0, size[1], size[0]), lettering)
-    for name in sorted(traced, key=lambda name: _rank(masks.site.by_name[name])):
+    for name in sorted(traced, key=lambda name: _rank(masks.site.by_name[name], masks.site)):
         bone = masks.site.by_name[name]
         column, row = moved(np.array([traced[name].place]), onto_plate)[0]
         if traced[name].room * onto_plate[0, 0] >= lettering / 4:
@@ -123,7 +123,7 @@ def _short_name(bone: Bone) -> str:
     return noun if bone.side == "midline" else f"{noun} {bone.side[0].upper()}"
 
 
-def _rank(bone: Bone) -> int:
+def _rank(bone: Bone, site: Site) -> int:
     """Small bones get their names first; large ones find room elsewhere or go without."""
-    order = ("Spine", "Clavicles", "Right ribs", "Left ribs", "Sternum", "Scapulae", "Humeri")
+    order = site.named_first
     return order.index(bone.group) if bone.group in order else len(order)

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from OsteoScreenLib.bones.gate import Gate, apply_gate, require_frontal_chest
+from OsteoScreenLib.bones.gate import Gate, lay_upright
 from OsteoScreenLib.bones.masks import BoneMasks
 from OsteoScreenLib.bones.segmenter import Segmenter
 from OsteoScreenLib.bones.segnrrd import read_seg_nrrd
-from OsteoScreenLib.bones.vocabulary import Site
+from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL, Site
 from OsteoScreenLib.classifier.classifier import Classifier
 from OsteoScreenLib.errors import InputError, OsteoScreenError
 from OsteoScreenLib.explain.analyse import make_coverer, settle
@@ -30,6 +30,8 @@ from OsteoScreenLib.radiograph.read import read_radiograph
 from OsteoScreenLib.study.cohort import CohortRow
 
 NO_SALIENCY = "none"
+# (kind, name, bones) of a row of a table of effects.
+Subject = tuple[OverlapOf, str, tuple[str, ...]]
 _DIGITS = 9  # of the overlap's numbers in a row's file
 
 
@@ -53,26 +55,26 @@ class EffectOptions:
 class Reader:
     """From a row to an upright radiograph with its bones.
 
-    gate : asks the image whether and how a frontal chest lies there, as `osteoscreen analyse` does; None takes images as they
+    gate : asks the image whether and how the site lies there, as `osteoscreen analyse` does; None takes images as they
     are. segmenter : draws the bones of images for which the table names no masks; None where it names them for all.
+    site : whose bones the masks' files are searched for.
     """
 
     gate: Gate | None
     segmenter: Segmenter | None
+    site: Site = CHEST_FRONTAL
 
     def read(self, row: CohortRow) -> tuple[Radiograph, BoneMasks]:
         """Raises `InputError` that begins with the row and the column when there is no usable image or no bone."""
         try:
             radiograph = read_radiograph(row.image)
             if self.gate is not None:
-                report = self.gate.inspect(radiograph)
-                require_frontal_chest(radiograph, report)
-                radiograph = apply_gate(radiograph, report)
+                radiograph = lay_upright(radiograph, self.gate, self.site)
         except InputError as error:
             raise at_row(row, "image", error) from error
         try:
             if row.masks is not None:
-                masks = read_seg_nrrd(row.masks, radiograph)
+                masks = read_seg_nrrd(row.masks, radiograph, self.site)
             elif self.segmenter is not None:
                 masks = self.segmenter.segment(radiograph)
             else:
@@ -84,9 +86,9 @@ class Reader:
         return radiograph, masks
 
 
-def subjects_of(site: Site) -> list[tuple[OverlapOf, str, tuple[str, ...]]]:
-    """(kind, name, bones) of the rows of a table of effects: all bones, each group, each bone, in display order."""
-    groups: list[tuple[OverlapOf, str, tuple[str, ...]]] = [("group", name, members) for name, members in site.groups.items()]
+def subjects_of(site: Site) -> list[Subject]:
+    """The rows of a table of effects: all bones, each group, each bone, in display order."""
+    groups: list[Subject] = [("group", name, members) for name, members in site.groups.items()]
     return [("all", ALL_BONES, tuple(site.by_name)), *groups, *(("bone", name, (name,)) for name in site.by_name)]
 
 

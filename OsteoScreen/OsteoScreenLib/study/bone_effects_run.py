@@ -21,11 +21,11 @@ from OsteoScreenLib.explain.analysis import RESEARCH_USE_ONLY, SIMULATED_TRAININ
 from OsteoScreenLib.explain.saliency_methods import method_for
 from OsteoScreenLib.files import write_text
 from OsteoScreenLib.study.bone_effects import NO_SALIENCY, EffectOptions, Reader, at_row, measure_image
+from OsteoScreenLib.study.claim import claim_folder
 from OsteoScreenLib.study.cohort import CohortRow, cohort_digest
 
 # Called with (images done, all, images that were left out).
 Progress = Callable[[int, int, int], None]
-RUN = "run.json"
 
 
 def measure_cohort(
@@ -61,7 +61,7 @@ def measure_cohort(
     _require_both(rows, options.target)
     facts = _facts(rows, source, classifier, reader, options)
     folder.mkdir(parents=True, exist_ok=True)
-    facts = _claim(folder, facts)
+    facts = claim_folder(folder, facts)
     (folder / "rows").mkdir(exist_ok=True)
     waiting = [row for row in rows if "left_out" in (kept_row(folder, row) or {"left_out": ""})]
     done, left_out = len(rows) - len(waiting), 0
@@ -135,6 +135,7 @@ def _facts(
         "model": {
             "id": model.id,
             "title": model.title,
+            "site": model.site,
             "sha256": model.bundle.sha256,
             "weights_sha256": model.bundle.weights_sha256,
         },
@@ -145,29 +146,3 @@ def _facts(
         "cohort": {"images": len(rows), "sha256": cohort_digest(rows, source)},
         "versions": versions(),
     }
-
-
-def _claim(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
-    """Write run.json, or see that the one that is there tells of the same run; what stands in it.
-
-    The versions of packages that it began with stay.
-    """
-    path = folder / RUN
-    if path.is_file():
-        try:
-            held: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            differs = [key for key in facts if key != "versions" and held[key] != facts[key]]
-        except (ValueError, KeyError, TypeError):
-            held, differs = {}, [RUN]
-        if not differs:
-            return held
-        raise InputError(
-            f"{folder} holds a run that differs in: {', '.join(differs)}; choose another folder with --out, or the same options.",
-            code="run-differs",
-        )
-    if any(not entry.name.startswith(".") for entry in folder.iterdir()):
-        raise InputError(
-            f"{folder} is not empty and holds no run of this command; choose another folder with --out.", code="out"
-        )
-    write_text(path, json.dumps(facts, indent=2) + "\n")
-    return facts

@@ -18,18 +18,17 @@ from typing import Any
 
 import numpy as np
 
-from OsteoScreenLib.bones.vocabulary import SITES
+from OsteoScreenLib.bones.vocabulary import site_named
 from OsteoScreenLib.classifier.prediction import CLASSES, members_of, target_probability
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.explain.overlap import THRESHOLDS, OverlapOf
-from OsteoScreenLib.study.bone_effects import subjects_of
+from OsteoScreenLib.study.bone_effects import Subject, subjects_of
 from OsteoScreenLib.study.bone_effects_run import kept_rows
 from OsteoScreenLib.study.classifier_figures import Interval
 from OsteoScreenLib.study.cohort import CohortRow
 from OsteoScreenLib.study.patient_bootstrap import MeanOfDefined, RankedScores, interval_of, patient_draws
 
 CHANCE = 0.5
-_SUBJECTS = subjects_of(SITES["chest-frontal"])
 OVERLAPS = ("iou_otsu", "iou_matched", "mass_share", "enrichment", "rank_accuracy", "pointing")
 
 
@@ -76,7 +75,8 @@ def summarise(folder: Path, rows: Sequence[CohortRow], facts: dict[str, Any], dr
 
     Raises `InputError`: unfinished; no-images when every image was left out.
     """
-    gathered = _Gathered.of(folder, rows, facts["options"]["target"])
+    subjects = subjects_of(site_named(facts["model"]["site"]))
+    gathered = _Gathered.of(folder, rows, facts["options"]["target"], subjects)
     labels = np.array([row.label for row in gathered.rows])
     positive = np.isin(labels, members_of(facts["options"]["target"]))
     patients = [row.patient for row in gathered.rows]
@@ -94,7 +94,7 @@ def summarise(folder: Path, rows: Sequence[CohortRow], facts: dict[str, Any], dr
     untouched, no_bone, alone, removed = auc[0], auc[1], auc[2::2], auc[3::2]
     never = ~gathered.found.any(axis=1)
     alone[never], removed[never] = np.nan, np.nan
-    mean = mean.reshape(len(_SUBJECTS), len(OVERLAPS), -1)
+    mean = mean.reshape(len(subjects), len(OVERLAPS), -1)
     table = [
         BoneRow(
             of=of,
@@ -107,7 +107,7 @@ def summarise(folder: Path, rows: Sequence[CohortRow], facts: dict[str, Any], dr
             overlap={key: interval_of(mean[i, k]) for k, key in enumerate(OVERLAPS)},
             iou_sweep=gathered.mean_sweep(i),
         )
-        for i, (of, name, _) in enumerate(_SUBJECTS)
+        for i, (of, name, _) in enumerate(subjects)
     ]
     return CohortEffects(
         facts=facts,
@@ -140,11 +140,11 @@ class _Gathered:
     left_out: tuple[str, ...]
 
     @classmethod
-    def of(cls, folder: Path, rows: Sequence[CohortRow], target: str) -> _Gathered:
-        scores = np.zeros((2 + 2 * len(_SUBJECTS), len(rows)))
-        overlaps = np.full((len(_SUBJECTS), len(OVERLAPS), len(rows)), np.nan)
-        found = np.zeros((len(_SUBJECTS), len(rows)), bool)
-        swept, swept_images = np.zeros((len(_SUBJECTS), len(THRESHOLDS))), np.zeros(len(_SUBJECTS), int)
+    def of(cls, folder: Path, rows: Sequence[CohortRow], target: str, subjects: Sequence[Subject]) -> _Gathered:
+        scores = np.zeros((2 + 2 * len(subjects), len(rows)))
+        overlaps = np.full((len(subjects), len(OVERLAPS), len(rows)), np.nan)
+        found = np.zeros((len(subjects), len(rows)), bool)
+        swept, swept_images = np.zeros((len(subjects), len(THRESHOLDS))), np.zeros(len(subjects), int)
         measured: list[CohortRow] = []
         left_out: list[str] = []
         for row, values in kept_rows(folder, rows):
@@ -156,7 +156,7 @@ class _Gathered:
             untouched, covered = values["untouched"], values["covered"]
             shown = [untouched, covered]
             overlap_of = {(one["of"], one["name"]): one for one in values["overlap"]}
-            for i, (of, name, _) in enumerate(_SUBJECTS):
+            for i, (of, name, _) in enumerate(subjects):
                 everything = of == "all"
                 found[i, n] = everything or name in values["alone"]
                 shown.append(untouched if everything else values["alone"].get(name, covered))

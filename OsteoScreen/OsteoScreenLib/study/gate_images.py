@@ -1,8 +1,8 @@
-"""The gate's training images: a bank of frontal chests and of everything else, made once and kept in the work folder."""
+"""The gates' training images: banks of a site's radiographs and of everything else, made once and kept in the work folder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,25 +21,50 @@ from OsteoScreenLib.study.unlike import program_made
 
 SIZE = 144
 RECIPE = 3  # raised when the makers change, so that an older cache is not taken for this one's
-# How often each family of images is drawn, within the chests and within the rest; families left out share what remains.
-SHARES = {"chest drawn": 0.35, "chest ct": 0.3, "chest posed": 0.35, "bone": 0.4, "sideways": 0.2, "slice": 0.1, "program": 0.3}
+# How often each family of images is drawn, within the wanted site and within the rest; families left out share what remains.
+SHARES = {
+    "knee": 1.0,
+    "leg": 0.7,
+    "chest drawn": 0.35,
+    "chest ct": 0.3,
+    "chest posed": 0.35,
+    "bone": 0.4,
+    "sideways": 0.2,
+    "slice": 0.1,
+    "program": 0.3,
+}
 THORAX_CT = ("lidc2_ct_uint8.nrrd", "lidc0314_ct_hu.nrrd", "cmb_crc_ct_hu.nrrd")
 
 
 @dataclass(frozen=True)
 class Bank:
-    """Base images, bone bright, upright where they are chests: uint8 (rows, columns) each, with the kind of each.
+    """Base images, bone bright, upright where they are wanted: uint8 (rows, columns) each, with the kind of each.
 
-    Kinds that begin with "chest" are frontal chests.
+    Kinds that begin with `wanted` are what the gate is to accept: frontal chests, or frontal knees.
     """
 
     images: tuple[np.ndarray, ...]
     kinds: tuple[str, ...]
+    wanted: str = "chest"
 
-    def only(self, chest: bool) -> Bank:
-        """The frontal chests, or everything else."""
-        kept = [i for i, kind in enumerate(self.kinds) if kind.startswith("chest") == chest]
-        return Bank(tuple(self.images[i] for i in kept), tuple(self.kinds[i] for i in kept))
+    @property
+    def diseased(self) -> float:
+        """How often disease is laid over what is wanted: opacities are the lungs'."""
+        return 0.35 if self.wanted == "chest" else 0.1
+
+    @property
+    def shut(self) -> float:
+        """How often margins are laid round what is wanted: pictures of limbs are rarely filled by them."""
+        return 0.35 if self.wanted == "chest" else 0.6
+
+    def is_wanted(self, kind: str) -> bool:
+        """The gate is to accept this kind."""
+        return kind.startswith(self.wanted)
+
+    def only(self, wanted: bool) -> Bank:
+        """What the gate is to accept, or everything else."""
+        kept = [i for i, kind in enumerate(self.kinds) if self.is_wanted(kind) == wanted]
+        return Bank(tuple(self.images[i] for i in kept), tuple(self.kinds[i] for i in kept), self.wanted)
 
     def weights(self) -> np.ndarray:
         """Probability of drawing each image: by `SHARES` of the families that are there, evenly over kinds, then images."""
@@ -52,10 +77,10 @@ class Bank:
         return weights / weights.sum()
 
     def __add__(self, other: Bank) -> Bank:
-        return Bank(self.images + other.images, self.kinds + other.kinds)
+        return Bank(self.images + other.images, self.kinds + other.kinds, self.wanted)
 
 
-def _as_bytes(image: np.ndarray) -> np.ndarray:
+def as_bytes(image: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8)
 
 
@@ -74,10 +99,10 @@ def cached(path: Path, make: Callable[[], Bank]) -> Bank:
 def drawn_bank(count: int, seed: int) -> Bank:
     """Drawn frontal chests and program-made unlike images, `count` of each."""
     rng = np.random.default_rng([seed, 1])
-    chests = [_as_bytes(drawn_chest(rng, SIZE)) for _ in range(count)]
+    chests = [as_bytes(drawn_chest(rng, SIZE)) for _ in range(count)]
     unlike = [program_made(rng, SIZE) for _ in range(count)]
     return Bank(
-        (*chests, *(_as_bytes(image) for _, image in unlike)), (*("chest drawn" for _ in chests), *(name for name, _ in unlike))
+        (*chests, *(as_bytes(image) for _, image in unlike)), (*("chest drawn" for _ in chests), *(name for name, _ in unlike))
     )
 
 
@@ -93,15 +118,15 @@ def ct_bank(folder: Path, views: int, seed: int) -> Bank:
 def body_bank(body: Body, views: int, rng: np.random.Generator) -> Bank:
     """`views` frontal chests, sideways views and slices of one body."""
     makers = {"chest ct": frontal, "sideways": sideways, "slice": ct_slice}
-    images = [(kind, _as_bytes(make(body, rng, SIZE))) for kind, make in makers.items() for _ in range(views)]
+    images = [(kind, as_bytes(make(body, rng, SIZE))) for kind, make in makers.items() for _ in range(views)]
     return Bank(tuple(image for _, image in images), tuple(kind for kind, _ in images))
 
 
-def bone_bank(archive: Path, views: int, seed: int) -> Bank:
-    """`views` radiographs of every other body part in `bone_views.REGIONS`."""
+def bone_bank(archive: Path, views: int, seed: int, regions: Collection[str] = tuple(REGIONS)) -> Bank:
+    """`views` radiographs of every other body part in `bone_views.REGIONS`, or of those that are named."""
     skeleton = read_skeleton(archive)
     rng = np.random.default_rng([seed, 3])
-    images = [(f"bone {name}", _as_bytes(bone_view(skeleton, name, rng, SIZE))) for name in REGIONS for _ in range(views)]
+    images = [(f"bone {name}", as_bytes(bone_view(skeleton, name, rng, SIZE))) for name in regions for _ in range(views)]
     return Bank(tuple(image for _, image in images), tuple(kind for kind, _ in images))
 
 
@@ -135,4 +160,4 @@ def posed_bank(views: list[Path], skeleton: Path, thorax_ct: Path, count: int, s
         body = Bodies((np.stack([paths[name] for name in PATH_NAMES]).astype(np.float16),), PATH_NAMES)
         for _ in range(2):
             images.append((f"sideways posed {kind}", develop(body, 0, rng.uniform(-4.5, 1.5), rng, SIZE, still=True)))
-    return Bank(tuple(_as_bytes(image) for _, image in images), tuple(kind for kind, _ in images))
+    return Bank(tuple(as_bytes(image) for _, image in images), tuple(kind for kind, _ in images))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from OsteoScreenLib.bones.gate import Gate, apply_gate, require_frontal_chest
+from OsteoScreenLib.bones.gate import Gate, lay_upright
 from OsteoScreenLib.files import write_atomically, write_bytes
 from OsteoScreenLib.radiograph.read import read_radiograph
 
@@ -168,7 +168,4 @@ def upright_pixels(path: Path, gate: Gate) -> np.ndarray:
 
     Raises `InputError` for what cannot be read or is no frontal chest radiograph.
     """
-    radiograph = read_radiograph(path)
-    report = gate.inspect(radiograph)
-    require_frontal_chest(radiograph, report)
-    return apply_gate(radiograph, report).pixels
+    return lay_upright(read_radiograph(path), gate, gate.site).pixels

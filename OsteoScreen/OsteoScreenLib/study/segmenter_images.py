@@ -1,21 +1,62 @@
-"""Training images for the segmenter: rendered chests with random bone density, vessels, disease, scatter, tone and artefacts.
+"""Training images for the segmenter: rendered bodies with random bone density, vessels, disease, scatter, tone and artefacts.
 
-Path lengths stay in memory in half precision; everything random happens each time a chest is drawn, so a few hundred
+Path lengths stay in memory in half precision; everything random happens each time a body is drawn, so a few hundred
 projections give endless pictures.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from OsteoScreenLib.bones.embedded import PADDING, normalise
+from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL, Site
 from OsteoScreenLib.simulate.materials import attenuation_per_mm
 from OsteoScreenLib.simulate.texture import vessel_trees
 from OsteoScreenLib.simulate.thorax import GROUPS, PATH_NAMES, STRUCTURES
 from OsteoScreenLib.study import disturb
 from OsteoScreenLib.study.views import load_view
+
+
+@dataclass(frozen=True)
+class Cropping:
+    """How a rendered view is framed anew.
+
+    zoom : share of the rendered field that is kept, smallest and largest. degrees : standard deviation of the tilt.
+    margin : of the picture's side that a plain margin may take at most.
+    """
+
+    zoom: tuple[float, float] = (0.72, 1.12)
+    degrees: float = 4.0
+    margin: float = 1 / 6
+
+
+class Store(Protocol):
+    """Rendered views of one body site in memory, all of one size.
+
+    structures : what is drawn, in order. mirrored : which structure each one becomes in a mirror.
+    coverage : uint8 (views, structures, rows / 2, columns / 2) in 255ths.
+    """
+
+    site: Site
+    structures: tuple[str, ...]
+    mirrored: tuple[int, ...]
+    cropping: Cropping
+    coverage: np.ndarray
+
+    def __len__(self) -> int: ...
+
+    def depth(self, index: int, rng: np.random.Generator) -> np.ndarray:
+        """Attenuation depth of view `index` with everything random drawn by `rng`, float32 (rows, columns)."""
+        ...
+
+    def windowed(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """What consoles make of such a picture's grey scale before anything else, [0, 1] to [0, 1]."""
+        ...
+
 
 _LUNGS = (STRUCTURES.index("right lung"), STRUCTURES.index("left lung"))
 MIRRORED = tuple(
@@ -28,8 +69,10 @@ _TREES = 3  # vessel trees drawn ahead for each view: drawing one takes as long 
 class ViewStore:
     """Rendered views in memory: path lengths float16 and bone coverage at half resolution in 255ths.
 
-    paths : view files of one size. With 288-pixel views each takes 5 MB.
+    paths : view files of one size. With 288-pixel views each takes 5 MB. See `Store`.
     """
+
+    site, structures, mirrored, cropping = CHEST_FRONTAL, STRUCTURES, MIRRORED, Cropping()
 
     def __init__(self, paths: list[Path]) -> None:
         first = load_view(paths[0])
@@ -40,8 +83,7 @@ class ViewStore:
         for index, path in enumerate(paths):
             view = load_view(path)
             self.lengths[index] = np.stack([view.paths_mm[name] for name in PATH_NAMES])
-            halves = view.masks.reshape(len(STRUCTURES), rows // 2, 2, columns // 2, 2).sum(axis=(2, 4), dtype=np.uint16)
-            self.coverage[index] = np.minimum(halves * 64, 255).astype(np.uint8)
+            self.coverage[index] = half_coverage(view.masks)
             within = np.asarray(view.masks[list(_LUNGS)].any(axis=0), np.float32)
             for tree in range(_TREES):
                 drawn = vessel_trees(within, np.random.default_rng([11, index, tree]))
@@ -56,22 +98,33 @@ class ViewStore:
         tree = self.vessels[index, rng.integers(_TREES)].astype(np.float32) / 128
         return random_depth(self.lengths[index], lungs, tree, rng)
 
+    def windowed(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """As it is: a chest fills its picture."""
+        return image
 
-def training_example(store: ViewStore, rng: np.random.Generator, grid: int) -> tuple[np.ndarray, np.ndarray]:
-    """One random chest: network input float32 (grid, grid) and coverage uint8 (structures, grid / 2, grid / 2), in 255ths."""
+
+def half_coverage(masks: np.ndarray) -> np.ndarray:
+    """bool (structures, rows, columns) → coverage at half resolution in 255ths, uint8; both sides even."""
+    structures, rows, columns = masks.shape
+    halves = masks.reshape(structures, rows // 2, 2, columns // 2, 2).sum(axis=(2, 4), dtype=np.uint16)
+    return np.minimum(halves * 64, 255).astype(np.uint8)
+
+
+def training_example(store: Store, rng: np.random.Generator, grid: int) -> tuple[np.ndarray, np.ndarray]:
+    """One random body: network input float32 (grid, grid) and coverage uint8 (structures, grid / 2, grid / 2), in 255ths."""
     index = int(rng.integers(len(store)))
-    image = _develop(store.depth(index, rng), rng)
-    picture, coverage = _frame(image, store.coverage[index], rng, grid)
+    image = _develop(store, index, rng)
+    picture, coverage = _frame(image, store.coverage[index], store.cropping, rng, grid)
     if rng.random() < 0.3:
         # A body and its mirror image are two bodies; some hearts lie on the right.
-        picture, coverage = np.ascontiguousarray(picture[:, ::-1]), np.ascontiguousarray(coverage[MIRRORED, :, ::-1])
+        picture, coverage = np.ascontiguousarray(picture[:, ::-1]), np.ascontiguousarray(coverage[store.mirrored, :, ::-1])
     return picture, coverage
 
 
-def plain_example(store: ViewStore, index: int, grid: int) -> tuple[np.ndarray, np.ndarray]:
+def plain_example(store: Store, index: int, grid: int) -> tuple[np.ndarray, np.ndarray]:
     """View `index` as it stands, for validation: middle density, some scatter, one tone; the whole field of view."""
     rng = np.random.default_rng([7, index])
-    image = _scatter(store.depth(index, rng), 0.2, 0.1)
+    image = store.windowed(scattered(store.depth(index, rng), 0.2, 0.1), rng)
     return _warp(image, store.coverage[index], np.eye(2), np.zeros(2), None, grid)
 
 
@@ -140,7 +193,7 @@ def opacities(rng: np.random.Generator, size: int) -> np.ndarray:
     return veil * (0.5 + 0.5 * cloud(rng, size)) if kind != 1 else veil * np.float32(0.5)
 
 
-def _scatter(depth: np.ndarray, share: float, width: float) -> np.ndarray:
+def scattered(depth: np.ndarray, share: float, width: float) -> np.ndarray:
     """Scatter added, back to a logarithmic grey scale in [0, 1]."""
     import cv2
 
@@ -157,9 +210,10 @@ def _scatter(depth: np.ndarray, share: float, width: float) -> np.ndarray:
     return np.clip((logged - low) / max(high - low, 1e-6), 0, 1).astype(np.float32)
 
 
-def _develop(depth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _develop(store: Store, index: int, rng: np.random.Generator) -> np.ndarray:
     """The console's work on the image, and what lies on it or in front of it."""
-    image = _scatter(depth, rng.uniform(0, 0.35), rng.uniform(0.04, 0.15))
+    image = scattered(store.depth(index, rng), rng.uniform(0, 0.35), rng.uniform(0.04, 0.15))
+    image = store.windowed(image, rng)
     if rng.random() < 0.3:
         # Film and linear detectors: the grey value follows the signal itself.
         image = disturb.stretch(-np.exp(-image * np.float32(rng.uniform(1, 4))))
@@ -187,19 +241,21 @@ def _grain(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.clip(image, 0, 1).astype(np.float32)
 
 
-def _frame(image: np.ndarray, coverage: np.ndarray, rng: np.random.Generator, grid: int) -> tuple[np.ndarray, np.ndarray]:
+def _frame(
+    image: np.ndarray, coverage: np.ndarray, cropping: Cropping, rng: np.random.Generator, grid: int
+) -> tuple[np.ndarray, np.ndarray]:
     """A random crop, tilt, stretch and bend; then shutters, borders and the letterbox of a non-square image."""
     import cv2
 
-    zoom = np.exp(rng.uniform(np.log(0.72), np.log(1.12)))
-    angle = np.radians(rng.normal(0, 4))
+    zoom = np.exp(rng.uniform(*np.log(cropping.zoom)))
+    angle = np.radians(rng.normal(0, cropping.degrees))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     matrix = turn @ np.diag(zoom * np.exp(rng.normal(0, 0.05, 2)))
     room = max(0.0, 1 - zoom) * 0.5
     shift = rng.uniform(-1, 1, 2) * (room * 0.6 + 0.02)
     knots = rng.normal(0, 0.012, (2, 4, 4)).astype(np.float32)
     bend = np.stack([cv2.resize(part, (grid, grid), interpolation=cv2.INTER_CUBIC) for part in knots])
-    return _warp(image, coverage, matrix, shift, bend, grid, rng)
+    return _warp(image, coverage, matrix, shift, bend, grid, rng, cropping.margin)
 
 
 def _warp(
@@ -210,6 +266,7 @@ def _warp(
     bend: np.ndarray | None,
     grid: int,
     rng: np.random.Generator | None = None,
+    largest_margin: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sample image and coverage through one map in units of the field of view, pixel centres at half steps."""
     import cv2
@@ -243,7 +300,7 @@ def _warp(
     placed = normalise(warped)
     if rng.random() < 0.5:
         # The letterbox of a non-square image: even margins, because the targets lie on the half grid.
-        margin = 2 * int(rng.integers(1, grid // 12))
+        margin = 2 * int(rng.integers(1, int(grid * largest_margin / 2 + 1e-6)))
         rows = slice(None) if rng.random() < 0.6 else slice(margin, grid - margin)
         columns = slice(margin, grid - margin) if rows == slice(None) else slice(None)
         boxed, kept = np.full_like(placed, PADDING), np.zeros_like(targets)

@@ -15,7 +15,7 @@ from torch import nn
 
 from OsteoScreenLib.classifier.devices import choose_device, choose_precision, running
 from OsteoScreenLib.files import write_atomically
-from OsteoScreenLib.study.segmenter_images import ViewStore, training_example
+from OsteoScreenLib.study.segmenter_images import Store, training_example
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def loss_of(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
 def train(
     network: nn.Module,
-    store: ViewStore,
+    store: Store,
     schedule: Schedule,
     seed: int,
     checkpoint: Path,
@@ -104,7 +104,7 @@ def train(
 
 
 def _prefetched(
-    store: ViewStore, schedule: Schedule, seed: int, first: int
+    store: Store, schedule: Schedule, seed: int, first: int
 ) -> Generator[tuple[torch.Tensor, torch.Tensor], None, None]:
     """Batches from step `first` on, made in a thread of their own while the last one trains."""
     ready: queue.Queue[tuple[torch.Tensor, torch.Tensor]] = queue.Queue(maxsize=4)

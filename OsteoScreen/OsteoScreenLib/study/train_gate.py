@@ -1,4 +1,4 @@
-"""Training the gate: one seeded command from thorax CT and skeleton meshes to the embedded bundle."""
+"""Training a body site's gate: one seeded command from thorax CT and skeleton meshes to the embedded bundle."""
 
 from __future__ import annotations
 
@@ -15,11 +15,16 @@ from torch import nn
 
 from OsteoScreenLib.bones.gate import Gate, GateLimits
 from OsteoScreenLib.bones.gate_network import GateNetwork, candidates, canvas
+from OsteoScreenLib.bones.vocabulary import site_named
 from OsteoScreenLib.bundle import Bundle, as_float16, write_bundle
+from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.study.bone_views import REGIONS
 from OsteoScreenLib.study.disturb import Framing, disturb
-from OsteoScreenLib.study.gate_figures import GateFigures, gate_figures, temperature_of, threshold_of
+from OsteoScreenLib.study.gate_card import WORDS, gate_card
+from OsteoScreenLib.study.gate_figures import gate_figures, temperature_of, threshold_of
 from OsteoScreenLib.study.gate_images import RECIPE, Bank, bone_bank, cached, ct_bank, drawn_bank, posed_bank
+from OsteoScreenLib.study.knee_gate_images import OTHER_REGIONS, knee_bank, without_limbs
+from OsteoScreenLib.study.knee_views import render_knees
 from OsteoScreenLib.study.views import render_views
 
 log = logging.getLogger(__name__)
@@ -32,7 +37,8 @@ class GateOptions:
     views : folder of rendered chests, None for `work`/views. steps : optimiser steps of 2·`batch` candidates each, with `fresh`
     newly made images a step. size, widths, reduced : of the network. Counts of base images: drawn (chests, and as many unlike
     images), ct (a CT, from the front, askew, in slices), posed (rendered chests), askew (posed bodies from elsewhere), bones (a
-    region).
+    region). site : "chest-frontal", or "knee", whose knees are counted by `posed` and whose chests are all `drawn` or from a CT.
+    seen : Markdown file with what a person found on real radiographs, for the card.
     """
 
     thorax_ct: Path
@@ -54,10 +60,29 @@ class GateOptions:
     bones: int = 40
     threads: int = 1
     framing: Framing = field(default_factory=Framing)
+    site: str = "chest-frontal"
+    seen: Path | None = None
+
+    @classmethod
+    def for_site(cls, site: str, thorax_ct: Path, skeleton: Path, work: Path, out: Path, seed: int = 0) -> GateOptions:
+        """A full run's options. Raises `InputError` for a site that nothing simulates."""
+        if site == "chest-frontal":
+            return cls(thorax_ct, skeleton, work, out, seed)
+        if site == "knee":
+            return cls(
+                thorax_ct, skeleton, work, out, seed, steps=2200, batch=40, fresh=16,
+                drawn=600, ct=16, posed=200, askew=120, bones=14, framing=Framing(zoom=(0.85, 1.25)), site=site,
+            )  # fmt: skip
+        raise InputError(f"No gate is made for '{site}'; choose chest-frontal or knee.", code="site")
+
+    @property
+    def sided(self) -> bool:
+        """A mirror image of the site can be told from the site."""
+        return self.site == "chest-frontal"
 
 
 def training_bank(options: GateOptions, skip_views: int = 0) -> Bank:
-    """Every base image, from the caches in the work folder where they are there; the first `skip_views` chests are left out."""
+    """Every base image, from the caches in the work folder where they are there; the first `skip_views` views are left out."""
     folder, seed = options.work / "gate", options.seed
     skeleton, thorax_ct = options.skeleton, options.thorax_ct
 
@@ -72,7 +97,21 @@ def training_bank(options: GateOptions, skip_views: int = 0) -> Bank:
         f"bones-{options.bones}-{len(REGIONS)}": lambda: bone_bank(skeleton, options.bones, seed),
         f"posed-{skip_views}-{options.posed}-{options.askew}": posed,
     }
-    bank = Bank((), ())
+    if options.site == "knee":
+        wanted = range(skip_views, skip_views + options.posed)
+
+        def knees() -> Bank:
+            return knee_bank(
+                render_knees(options.work / "views-knee", skeleton, wanted, size=224), skeleton, options.askew, seed
+            )
+
+        makers = {
+            f"knee-drawn-{options.drawn}": lambda: without_limbs(drawn_bank(options.drawn, seed)),
+            f"ct-{options.ct}": makers[f"ct-{options.ct}"],
+            f"knee-bones-{options.bones}": lambda: bone_bank(skeleton, options.bones, seed, OTHER_REGIONS),
+            f"knee-posed-{skip_views}-{options.posed}-{options.askew}": knees,
+        }
+    bank = Bank((), (), "chest" if options.site == "chest-frontal" else "knee")
     for name, make in makers.items():
         bank += cached(folder / f"{name}-seed{seed}-recipe{RECIPE}.npz", make)
     return bank
@@ -84,8 +123,9 @@ class Sampler:
     def __init__(self, bank: Bank, options: GateOptions, rng: np.random.Generator) -> None:
         self._options, self._rng = options, rng
         self._parts = []
-        for chest in (True, False):
-            part = bank.only(chest)
+        self._diseased, self._shut = bank.diseased, bank.shut
+        for wanted in (True, False):
+            part = bank.only(wanted)
             self._parts.append((part, part.weights()))
         self._pool: list[tuple[np.ndarray, bool]] = []
         self._hardness: list[float] = []
@@ -97,16 +137,16 @@ class Sampler:
             self._hardness[index] = loss
 
     def fresh(self) -> tuple[np.ndarray, bool]:
-        """A newly disturbed image's canvas and whether it is a frontal chest."""
-        chest = bool(self._rng.random() < 0.5)
-        part, weights = self._parts[0 if chest else 1]
+        """A newly disturbed image's canvas and whether it is to be accepted."""
+        wanted = bool(self._rng.random() < 0.5)
+        part, weights = self._parts[0 if wanted else 1]
         index = int(self._rng.choice(len(part.images), p=weights))
         image = part.images[index].astype(np.float32) / 255
-        diseased, shut = (0.35, 0.35) if chest else (0.1, 0.5)
-        return canvas(disturb(image, self._rng, self._options.framing, 128, diseased, shut), self._options.size), chest
+        diseased, shut = (self._diseased, self._shut) if wanted else (0.1, 0.5)
+        return canvas(disturb(image, self._rng, self._options.framing, 128, diseased, shut), self._options.size), wanted
 
     def batches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]]:
-        """Canvases (2·batch, 2, size, size), is it an upright bright chest, is it not mirrored, does that count."""
+        """Canvases (2·batch, 2, size, size), is it upright, bright and wanted, is it not mirrored, does that count."""
         rng, batch = self._rng, self._options.batch
         while True:
             for _ in range(self._options.fresh if len(self._pool) >= 4 * batch else 4 * batch):
@@ -121,16 +161,16 @@ class Sampler:
             odds = np.clip(self._hardness, 0.1, 1.5)
             self._shown = rng.choice(len(self._pool), batch, replace=False, p=odds / odds.sum())
             for index in self._shown:
-                square, chest = self._pool[index]
+                square, wanted = self._pool[index]
                 laid = candidates(square)
                 mirrored = int(rng.integers(2))
                 for upright in (True, False):
-                    lie = 0 if upright and chest else int(rng.integers(1, 8))
+                    lie = 0 if upright and wanted else int(rng.integers(1, 8))
                     turns, inverted = lie % 4, lie // 4
                     inputs.append(laid[8 * inverted + 4 * mirrored + turns])
-                    right.append(chest and lie == 0)
+                    right.append(wanted and lie == 0)
                     facing.append(mirrored == 0)
-                    counts.append(chest and lie == 0)
+                    counts.append(wanted and lie == 0 and self._options.sided)
             yield (
                 torch.from_numpy(np.stack(inputs)).contiguous(memory_format=torch.channels_last),
                 torch.tensor(right, dtype=torch.float32),
@@ -156,9 +196,9 @@ def fit(bank: Bank, options: GateOptions) -> GateNetwork:
         answers = network(inputs)
         each = nn.functional.binary_cross_entropy_with_logits(answers[:, 0], right * 0.98 + 0.01, reduction="none")
         sampler.told(each)
-        chest = each.mean()
+        likely = each.mean()
         mirror = nn.functional.binary_cross_entropy_with_logits(answers[:, 1], facing, weight=counts, reduction="sum")
-        loss = chest + 0.3 * mirror / counts.sum().clamp(min=1)
+        loss = likely + 0.3 * mirror / counts.sum().clamp(min=1)
         optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 2.0)
@@ -168,36 +208,41 @@ def fit(bank: Bank, options: GateOptions) -> GateNetwork:
         with torch.no_grad():
             for mean, now in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
                 mean.lerp_(now, 1 - keep) if mean.is_floating_point() else mean.copy_(now)
-        losses.append((chest.item(), mirror.item() / max(1.0, counts.sum().item())))
+        losses.append((likely.item(), mirror.item() / max(1.0, counts.sum().item())))
         if step % 50 == 49:
-            log.info("step %d: chest %.4f, mirror %.4f", step + 1, *np.mean(losses[-50:], axis=0))
+            log.info("step %d: site %.4f, mirror %.4f", step + 1, *np.mean(losses[-50:], axis=0))
     return average.eval()
 
 
 def train_gate(options: GateOptions) -> Bundle:
     """Make the images, train, fix the temperature on fresh images, and write the bundle to `options.out`."""
     bank = training_bank(options)
-    log.info("%d base images, %d of them frontal chests", len(bank.kinds), len(bank.only(True).kinds))
+    log.info("%d base images, %d of them to be accepted", len(bank.kinds), len(bank.only(True).kinds))
     return finish(fit(bank, options), options)
 
 
 def finish(network: GateNetwork, options: GateOptions) -> Bundle:
     """Round the weights as they are stored, fix temperature and threshold on fresh images, measure on others, write the bundle."""
+    seen = options.seen.read_text(encoding="utf-8") if options.seen is not None else ""
     network.load_state_dict(
         {name: t.to(network.state_dict()[name].dtype) for name, t in as_float16(network.state_dict()).items()}
     )
     fewer = replace(options, seed=options.seed + 1000, drawn=options.drawn // 10, ct=8, posed=30, askew=8, bones=5)
+    site, mirrored = site_named(options.site), 0.2 if options.sided else 0.0
     held_out = training_bank(fewer, skip_views=options.posed)
-    open_gate = Gate(network, GateLimits(probability=0.5, confidence=0.8, mirrored=0.2), options.size)
+    open_gate = Gate(network, GateLimits(probability=0.5, confidence=0.8, mirrored=mirrored), options.size, site=site)
     raw = gate_figures(open_gate, held_out, options.framing, options.seed)
     temperature = temperature_of(raw)
-    limits = GateLimits(probability=threshold_of(raw, temperature), confidence=0.8, mirrored=0.2)
-    figures = gate_figures(Gate(network, limits, options.size, temperature), held_out, options.framing, options.seed + 1)
+    limits = GateLimits(probability=threshold_of(raw, temperature), confidence=0.8, mirrored=mirrored)
+    figures = gate_figures(
+        Gate(network, limits, options.size, temperature, site=site), held_out, options.framing, options.seed + 1
+    )
+    words = WORDS[options.site]
     manifest = {
-        "id": "chest-gate",
+        "id": words.bundle_id,
         "kind": "gate",
-        "title": "Frontal chest check: body part, way up, polarity",
-        "site": "chest-frontal",
+        "title": words.title,
+        "site": options.site,
         "architecture": {
             "name": "GateNetwork",
             "kwargs": {"size": options.size, "widths": list(options.widths), "reduced": options.reduced},
@@ -210,58 +255,15 @@ def finish(network: GateNetwork, options: GateOptions) -> Bundle:
         "limits": asdict(limits),
         "temperature": temperature,
         "training": {
-            "command": f"osteoscreen train-embedded gate --thorax-ct DIR --skeleton ZIP --work DIR --seed {options.seed}",
+            "command": f"osteoscreen train-embedded gate {words.command} --work DIR --seed {options.seed}",
             "seed": options.seed,
             "steps": options.steps,
             "simulated": True,
-            "data": "drawn chests, projections and slices of three chest CT (LIDC-IDRI, CMB-CRC), projections of BodyParts3D bones, "
-            "images made by program; no real radiograph",
+            "data": words.data,
         },
         "licence": "Apache-2.0 for the weights; CT: CC BY 3.0 (LIDC-IDRI) and CC BY 4.0 (CMB-CRC); BodyParts3D: CC BY-SA",
-        "intended_use": "Research use only: to refuse images that are not frontal chest radiographs and to lay those that are upright.",
+        "intended_use": f"Research use only: to refuse images that are not {site.image} radiographs and to lay those that are upright.",
     }
-    return write_bundle(options.out, manifest, as_float16(network.state_dict()), _card(options, figures, temperature, limits))
-
-
-def _card(options: GateOptions, figures: GateFigures, temperature: float, limits: GateLimits) -> str:
-    chests = sum(n for kind, n in figures.seen.items() if kind.startswith("chest"))
-    others = sum(figures.seen.values()) - chests
-    wrong = sum(n for kind, n in figures.accepted.items() if not kind.startswith("chest"))
-    good = figures.chests_accepted
-    return f"""# chest-gate
-
-Says from the pixels whether an image is a frontal chest radiograph, which way up it lies and whether bones are bright.
-Research use only.
-
-## What it is
-A residual network of {sum(p.numel() for p in GateNetwork(options.size, options.widths, options.reduced).parameters()):,} weights that looks at
-{options.size} x {options.size} pixels, once as grey values and once as their ranks. It scores "upright, bone-bright frontal chest" for all 16 ways
-to lay the image and takes the best, so turned, mirrored and inverted copies get the same decision. A mirrored chest is
-only suspected from the heart's side, never corrected: dextrocardia looks the same.
-
-## What it was trained on
-Frontal chests drawn from chords of ellipses and tubes, projected from three chest CT (arms up), and
-posed from one of them and one skeleton (arms down); every other way to lay them as counter-examples. Against them: other body parts projected from one
-skeleton (BodyParts3D), the same CT from the side, askew, from above and stretched to a quadruped's proportions, CT slices,
-and pages, scenes, patterns, noise and blank fields made by program. No real radiograph was used for training.
-Seed {options.seed}, {options.steps} steps.
-
-## Figures on images made with another seed
-The anatomies are the ones of the training, so these say that the training worked, not how real radiographs fare.
-
-- {good} of {chests} frontal chests accepted; of these {figures.upright} laid upright, {figures.bright} with the right polarity,
-  {figures.facing} with the right answer on mirroring.
-- {wrong} of {others} other images accepted.
-- Temperature {temperature}; accepted from a probability of {limits.probability} (Youden's J on yet another disturbance of these images).
-
-{figures.table()}
-
-## What it cannot know
-- Steep oblique and lateral chests are what it most often takes for frontal ones, and next two legs side by side with dark bones. An
-  earlier version often took real inverted knees for chests; pairs of legs were then added to its simulated counter-examples, so real
-  knees are no longer a wholly untouched test. No real radiograph was trained on.
-- Infants, animals other than a stretched human thorax, images of more than one patient side by side, and chests with most of both
-  lungs white are outside its training or rare in it.
-- A frontal chest cropped so far that lungs no longer frame the spine may be refused.
-- It judges no image quality and finds no disease.
-"""
+    weights = sum(parameter.numel() for parameter in network.parameters())
+    card = gate_card(words, weights, options.size, options.seed, options.steps, figures, temperature, limits, seen)
+    return write_bundle(options.out, manifest, as_float16(network.state_dict()), card)

@@ -236,7 +236,8 @@ class Presenter(Switches):
         self._options = replace(self._options, model=model_id)
         if self.result is not None and self.result.model.id != model_id:
             self.idle_sentence = "Another model is chosen; press Analyse for its answer."
-        self._tell("models", "progress")
+        # Before an answer the tree lists the bones of the site that the model reads.
+        self._tell("models", "progress", *([] if self.result else ["bones"]))
 
     def choose_device(self, device: str) -> None:
         """Choose where the network runs from the next analysis on."""

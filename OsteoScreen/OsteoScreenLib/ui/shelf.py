@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
 from OsteoScreenLib.errors import OsteoScreenError
 from OsteoScreenLib.scene.case_nodes import SceneCase
 from OsteoScreenLib.scene.volume_image import image_of
@@ -111,7 +110,7 @@ class Shelf:
         for scene in SceneCase.all_in_scene():
             if scene in known or not scene.is_whole():
                 continue
-            masks = scene.bone_masks(CHEST_FRONTAL) if scene.segmentation is not None else None
+            masks = scene.bone_masks(saved_case.site_of(scene.state)) if scene.segmentation is not None else None
             try:
                 case = saved_case.from_json(scene.state, scene.pixels(), masks, self._answers, scene.token)
             except OsteoScreenError as error:

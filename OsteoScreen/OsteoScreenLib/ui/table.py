@@ -8,6 +8,7 @@ from dataclasses import replace
 from OsteoScreenLib.bones.quality import MaskQuality
 from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL, Site
 from OsteoScreenLib.classifier.prediction import TARGETS
+from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.explain.saliency_methods import DEFAULT_METHOD, SALIENCY_METHODS, SaliencyMethod
 from OsteoScreenLib.scene.heatmap import HeatStyle
 from OsteoScreenLib.scene.volume_image import volumes_in_scene
@@ -20,6 +21,7 @@ from OsteoScreenLib.workbench.numbers import EffectCell, Numbers
 from OsteoScreenLib.workbench.reading import Reading, Result
 from OsteoScreenLib.workbench.toggles import Toggles
 from OsteoScreenLib.workbench.verdict_line import VerdictLine, verdict_line
+from OsteoScreenLib.worker import model_folders
 from OsteoScreenLib.worker.requests import AnalysisOptions
 
 COLUMNS = ("removed", "added", "percentile", "share", "iou")  # that a reader can choose; Δ of the present mode is always there
@@ -131,8 +133,13 @@ class Table:
 
     @property
     def site(self) -> Site:
-        """Whose bones the tree lists."""
-        return self.result.masks.site if self.result else CHEST_FRONTAL
+        """Whose bones the tree lists: the answer's, else those that the chosen model would be given."""
+        if self.result:
+            return self.result.masks.site
+        try:
+            return model_folders.site_of(self._options.model)
+        except InputError:  # said when it is asked for an answer
+            return CHEST_FRONTAL
 
     @property
     def bone_areas(self) -> dict[str, int]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from OsteoScreenLib.bones.masks import BoneMasks
+from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL, SITES, Site
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.explain.saliency import SaliencyMap
 from OsteoScreenLib.explain.saliency_methods import SALIENCY_METHODS
@@ -42,6 +43,14 @@ def to_json(case: Case) -> str:
         "result": None if result is None else _result_to_json(result),
     }
     return json.dumps(table, ensure_ascii=False)
+
+
+def site_of(text: str) -> Site:
+    """Whose bones a saved case has. A case that was saved before there were other sites, or is damaged, counts as a chest."""
+    try:
+        return SITES[json.loads(text)["result"]["site"]]
+    except (KeyError, TypeError, ValueError):
+        return CHEST_FRONTAL
 
 
 def from_json(text: str, pixels: np.ndarray, masks: BoneMasks | None, answers: Answers, token: str) -> Case:
@@ -86,6 +95,7 @@ def _result_to_json(result: Result) -> dict[str, Any]:
         "model": asdict(result.model),
         "probabilities": result.probabilities,
         "masks_sha256": result.masks_sha256,
+        "site": result.masks.site.name,
         "method": result.masks.method,
         "mask_facts": case_values.mask_facts_to_values(result.masks.facts),
         "mask_digests": result.masks.digests,

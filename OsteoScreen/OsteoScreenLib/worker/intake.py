@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from OsteoScreenLib.bones.masks import BoneMasks
+    from OsteoScreenLib.bones.vocabulary import Site
     from OsteoScreenLib.radiograph.radiograph import Radiograph
 
 VOLUME = "volume"  # the array of a request whose image is not a file
@@ -75,10 +76,10 @@ class Intake:
             self._ahead = Ahead(_reading_key(path, options), _file_reader(path, options))
 
     def read_and_draw(
-        self, request: Message, options: ReadingOptions, progress: Progress, clock: Clock
+        self, request: Message, options: ReadingOptions, site: Site, progress: Progress, clock: Clock
     ) -> tuple[Radiograph, BoneMasks]:
-        """The upright radiograph of a frontal chest and its bones; refuses every other image."""
-        from OsteoScreenLib.bones.gate import apply_gate, require_frontal_chest
+        """The upright radiograph of a body site and its bones; refuses every other image."""
+        from OsteoScreenLib.bones.gate import lay_upright
 
         self.libraries.begin()
         progress("read", 0.05, "Reading the image")
@@ -89,26 +90,25 @@ class Intake:
         self.libraries.wait()
         clock.lap("wait")
         progress("gate", 0.15, "Checking the image")
-        report = self._models.gate().inspect(radiograph)
-        require_frontal_chest(radiograph, report)
-        radiograph = apply_gate(
+        radiograph = lay_upright(
             radiograph,
-            report,
+            self._models.gate(site),
+            site,
             keep_orientation=options.rotate is not None or options.flip is not None,
             keep_polarity=options.invert is not None,
         )
         clock.lap("gate")
         progress("segment", 0.25, "Drawing the bones")
-        masks = self._bones(radiograph, options)
+        masks = self._bones(radiograph, options, site)
         clock.lap("segment")
         return radiograph, masks
 
-    def _bones(self, radiograph: Radiograph, options: ReadingOptions) -> BoneMasks:
+    def _bones(self, radiograph: Radiograph, options: ReadingOptions, site: Site) -> BoneMasks:
         if options.masks:
             from OsteoScreenLib.bones.segnrrd import read_seg_nrrd
 
-            return read_seg_nrrd(Path(options.masks), radiograph)
-        return self._models.segmenter(options.segmenter, options.device).segment(radiograph)
+            return read_seg_nrrd(Path(options.masks), radiograph, site)
+        return self._models.segmenter(options.segmenter, options.device, site).segment(radiograph)
 
 
 def _reading_key(path: Path, options: ReadingOptions) -> tuple[Any, ...]:

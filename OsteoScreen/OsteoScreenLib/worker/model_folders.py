@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from OsteoScreenLib.bones.vocabulary import Site, site_named
 from OsteoScreenLib.bundle import MANIFEST, Bundle, open_bundle
 from OsteoScreenLib.errors import InputError, OsteoScreenError
 from OsteoScreenLib.files import resource_folder
 
-SEGMENTER, GATE, CLASSIFIER = "chest-segmenter", "chest-gate", "chest-sim-classifier"
+CLASSIFIER = "chest-sim-classifier"
 USER_FOLDER_VARIABLE = "OSTEOSCREEN_MODELS"
 _LARGEST_MANIFEST = 4 * 1024 * 1024
 
@@ -71,6 +72,28 @@ def titles(kind: str) -> list[tuple[str, str]]:
             if values.get("kind") == kind:
                 found.append((manifest.parent.name, str(values.get("title") or manifest.parent.name)))
     return found
+
+
+def site_of(model: str) -> Site:
+    """The body site of a classifier given by id or by path, as its manifest says; nothing else of it is verified here.
+
+    Raises `InputError` when there is no such model, or its site is not known.
+    """
+    folder = find_model(model, "classifier")
+    values = _manifest(folder)
+    if "site" not in values:
+        open_bundle(folder, "classifier")  # says what is wrong
+    return site_named(str(values.get("site", "")))
+
+
+def made_for(site: Site, kind: str) -> Path | None:
+    """The folder of the first model of a kind for a body site, embedded ones first; None where there is none."""
+    for parent in (embedded_folder(), user_folder()):
+        for manifest in sorted(parent.glob(f"[!.]*/{MANIFEST}")):
+            values = _manifest(manifest.parent)
+            if values.get("kind") == kind and values.get("site") == site.name:
+                return manifest.parent
+    return None
 
 
 def title_of(folder: Path) -> str:

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from OsteoScreenLib.bundle import embedded_bundle, open_bundle
+from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL, Site
+from OsteoScreenLib.bundle import open_bundle
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.worker import model_folders
 
@@ -25,17 +26,25 @@ class Models:
     def __init__(self) -> None:
         self._held: dict[tuple[str, ...], Any] = {}
 
-    def gate(self) -> Gate:
-        """The embedded gate, on the processor: it is small, and a transfer would take longer than its answer."""
+    def gate(self, site: Site) -> Gate | None:
+        """The site's gate, on the processor: it is small, and a transfer would take longer than its answer. None where there is none."""
         from OsteoScreenLib.bones.gate import Gate
 
-        return self._keep(("gate",), lambda: Gate.from_bundle(embedded_bundle(model_folders.GATE, "gate")))
+        folder = model_folders.made_for(site, "gate")
+        return (
+            None if folder is None else self._keep(("gate", site.name), lambda: Gate.from_bundle(open_bundle(folder, "gate")))
+        )
 
-    def segmenter(self, choice: str, device: str) -> Segmenter:
-        """The chosen segmenter. TorchXRayVision is asked for what it knows and the embedded one for the other bones."""
+    def segmenter(self, choice: str, device: str, site: Site) -> Segmenter:
+        """The chosen segmenter. TorchXRayVision is asked for what it knows and the embedded one for the other bones.
+
+        Raises `InputError` where there is none for the site.
+        """
         if choice == "embedded":
-            return self._embedded_segmenter(device)
+            return self._embedded_segmenter(device, site)
         if choice == "torchxrayvision":
+            if site != CHEST_FRONTAL:
+                raise InputError(f"TorchXRayVision draws no bones of a {site.image}; choose embedded.", code="segmenter")
             return self._keep(("segmenter", choice, device), lambda: self._torchxrayvision(device))
         raise InputError(f"There is no segmenter '{choice}'; choose embedded or torchxrayvision.", code="segmenter")
 
@@ -62,20 +71,24 @@ class Models:
         self._held[key] = loaded = Classifier.load(bundle, device=device, precision=precision)
         return loaded
 
-    def _embedded_segmenter(self, device: str) -> Segmenter:
+    def _embedded_segmenter(self, device: str, site: Site) -> Segmenter:
         from OsteoScreenLib.bones.embedded import EmbeddedSegmenter
 
+        folder = model_folders.made_for(site, "segmenter")
+        if folder is None:
+            raise InputError(
+                f"There is no segmenter for a {site.image}; add one with 'osteoscreen models add', or give bone masks with --masks.",
+                code="segmenter-missing",
+            )
         return self._keep(
-            ("segmenter", "embedded", device),
-            lambda: EmbeddedSegmenter.from_bundle(
-                embedded_bundle(model_folders.SEGMENTER, "segmenter"), device=torch_device(device)
-            ),
+            ("segmenter", "embedded", device, site.name),
+            lambda: EmbeddedSegmenter.from_bundle(open_bundle(folder, "segmenter"), device=torch_device(device)),
         )
 
     def _torchxrayvision(self, device: str) -> Segmenter:
         from OsteoScreenLib.bones.txrv import TorchXRayVisionSegmenter
 
-        return TorchXRayVisionSegmenter(others=self._embedded_segmenter(device), device=torch_device(device))
+        return TorchXRayVisionSegmenter(others=self._embedded_segmenter(device, CHEST_FRONTAL), device=torch_device(device))
 
     def _keep(self, key: tuple[str, ...], make: Callable[[], Thing]) -> Thing:
         if key not in self._held:

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from OsteoScreenLib.bones.vocabulary import Site, site_named
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.worker import model_folders
 from OsteoScreenLib.worker.intake import Clock, Intake
@@ -14,7 +15,7 @@ from OsteoScreenLib.worker.models import Models
 from OsteoScreenLib.worker.protocol import Message
 from OsteoScreenLib.worker.requests import (
     AnalysisOptions,
-    ReadingOptions,
+    SegmentOptions,
     analysis_request,
     check_saliency,
     options_from,
@@ -85,9 +86,10 @@ class Pipeline:
             classifier = self._models.classifier(options.model, options.device, options.precision)
             check_saliency(options, classifier)
         progress("load", 0.6, "Loading the models")
-        self._models.gate()
+        site = _site(options)
+        self._models.gate(site)
         if not options.masks:
-            self._models.segmenter(options.segmenter, options.device)
+            self._models.segmenter(options.segmenter, options.device, site)
         return Answer()
 
     def add_model(self, request: Message, progress: Progress) -> Answer:
@@ -98,14 +100,14 @@ class Pipeline:
         return Answer({"id": entry.id, "title": model_folders.title_of(entry.folder)})
 
     def segment(self, request: Message, progress: Progress) -> Answer:
-        """Body: `path`, `out`, `next` and the options of `ReadingOptions`. Writes masks.seg.nrrd and overlay.png."""
+        """Body: `path`, `out`, `next` and the options of `SegmentOptions`. Writes masks.seg.nrrd and overlay.png."""
         from OsteoScreenLib.bones.quality import assess, notes_on
         from OsteoScreenLib.exchange.results import write_segmentation
 
-        options = options_from(ReadingOptions, request.body)
+        options = options_from(SegmentOptions, request.body)
         out = path_in(request.body, "out")
         clock = Clock()
-        radiograph, masks = self._intake.read_and_draw(request, options, progress, clock)
+        radiograph, masks = self._intake.read_and_draw(request, options, _site(options), progress, clock)
         self._intake.read_ahead(request, "next", options)
         quality = assess(masks)
         radiograph = radiograph.with_notes(*notes_on(quality))
@@ -133,7 +135,7 @@ class Pipeline:
         options = options_from(AnalysisOptions, request.body)
         out = path_in(request.body, "out")
         clock = Clock()
-        radiograph, masks = self._intake.read_and_draw(request, options, progress, clock)
+        radiograph, masks = self._intake.read_and_draw(request, options, _site(options), progress, clock)
         classifier = self._models.classifier(options.model, options.device, options.precision)
         self._intake.read_ahead(request, "next", options)
 
@@ -169,11 +171,18 @@ class Pipeline:
         return Answer(body, arrays)
 
 
-def _options(request: Message) -> ReadingOptions:
+def _options(request: Message) -> SegmentOptions | AnalysisOptions:
     command = request.body.get("command")
     if command not in {"segment", "analyse"}:
         raise InputError(f"There is no command '{command}' to load for.", code="option")
-    return options_from(AnalysisOptions if command == "analyse" else ReadingOptions, request.body)
+    if command == "analyse":
+        return options_from(AnalysisOptions, request.body)
+    return options_from(SegmentOptions, request.body)
+
+
+def _site(options: SegmentOptions | AnalysisOptions) -> Site:
+    """What is to be seen: what the classifier reads, or what was asked for."""
+    return model_folders.site_of(options.model) if isinstance(options, AnalysisOptions) else site_named(options.site)
 
 
 def _arrays(request: Message, radiograph: Radiograph, masks: BoneMasks) -> dict[str, np.ndarray]:

@@ -38,6 +38,13 @@ class ReadingOptions:
 
 
 @dataclass(frozen=True)
+class SegmentOptions(ReadingOptions):
+    """Which bones are drawn where no classifier says it. site : a body site's name."""
+
+    site: str = "chest-frontal"
+
+
+@dataclass(frozen=True)
 class AnalysisOptions(ReadingOptions):
     """What is computed. model : a classifier's id or folder. saliency : a saliency method's key, or "none". verdict : is it bone?
 

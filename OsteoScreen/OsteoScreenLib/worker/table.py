@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from OsteoScreenLib.errors import InputError
-from OsteoScreenLib.worker import covering
+from OsteoScreenLib.worker import covering, model_folders
 from OsteoScreenLib.worker.case_values import (
     facts_to_values,
     masks_from_values,
@@ -75,7 +75,8 @@ class Table:
         options = options_from(AnalysisOptions, {**request.body, "cover": []})
         self._models.check(options.model)  # before anything slow: what is wrong with a model is said at once
         clock = Clock()
-        radiograph, masks = self._intake.read_and_draw(request, options, progress, clock)
+        site = model_folders.site_of(options.model)
+        radiograph, masks = self._intake.read_and_draw(request, options, site, progress, clock)
         progress("classifier", 0.45, "Loading the model")
         self._case = None  # may hold another model, which is to leave the device's memory first
         classifier = self._models.classifier(options.model, options.device, options.precision)
