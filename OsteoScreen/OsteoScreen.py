@@ -26,11 +26,11 @@ STUDY = (
 SAMPLES = {
     "simulated_chest_normal.dcm": (
         "OsteoScreen: simulated, normal bone",
-        "SHA256:4b98b4763809aab76825b795a167ef5161ca6e68f14c55b9622b0e7d879a34da",
+        "SHA256:b1cc90c226c7728bfa2b6ae11b4bde038ffbf950e154043bcd4b3d40c8f6bfd4",
     ),
     "simulated_chest_osteoporosis.dcm": (
         "OsteoScreen: simulated, osteoporosis",
-        "SHA256:88b68ade2d65f3d6f4258a554655eed49d7feec043e4395a80cb93b3231ef362",
+        "SHA256:be67b04046900a531379eb80164758d509b1ac92f66079a91f94c98e8d759895",
     ),
 }
 """File in Resources/SampleData → (name, checksum)."""

@@ -57,6 +57,7 @@ class Fill(StrEnum):
 class Saliency(StrEnum):
     """How the heatmap is made."""
 
+    auto = "auto"
     grad_cam = "grad-cam"
     grad_cam_plus_plus = "grad-cam++"
     hirescam = "hirescam"
@@ -137,8 +138,11 @@ def analyse(
         str, typer.Option(help="The class that is explained: normal, osteopenia, osteoporosis or 'low bone mass'.")
     ] = "osteoporosis",
     saliency: Annotated[
-        Saliency, typer.Option(help="How the heatmap is made; rollout and gradient-attention need a vision transformer.")
-    ] = Saliency.grad_cam,
+        Saliency,
+        typer.Option(
+            help="How the heatmap is made; auto: gradient-attention on vision transformers, which alone can give it, else grad-cam."
+        ),
+    ] = Saliency.auto,
     verdict: Annotated[
         bool, typer.Option("--verdict", help="Say whether the answer comes from bone, with controls; takes some seconds more.")
     ] = False,

@@ -19,7 +19,7 @@ from OsteoScreenLib.cli import Saliency
 from OsteoScreenLib.errors import InputError, OsteoScreenError
 from OsteoScreenLib.explain.saliency import NO_SCORE, SaliencyMap
 from OsteoScreenLib.explain.saliency_map import saliency_map
-from OsteoScreenLib.explain.saliency_methods import DEFAULT_METHOD, SALIENCY_METHODS, methods_for
+from OsteoScreenLib.explain.saliency_methods import DEFAULT_METHOD, SALIENCY_METHODS, default_among, methods_for
 from OsteoScreenLib.files import resource_folder
 from OsteoScreenLib.worker.requests import NO_SALIENCY, AnalysisOptions
 
@@ -283,10 +283,22 @@ def test_a_map_that_is_not_finite_is_said_in_one_sentence(tmp_path: Path) -> Non
     assert is_one_sentence(str(caught.value))
 
 
+def test_the_default_is_gradient_attention_on_transformers_and_grad_cam_elsewhere(tmp_path: Path) -> None:
+    pixels = brightness()
+    transformer = planted(tmp_path, next(iter(LAYOUTS)))
+    assert saliency_map(transformer, pixels).method == "Gradient attention"
+    convolutional = make_classifier(tmp_path / "convolutional", "resnet10t", NARROW, SPEC)
+    assert saliency_map(convolutional, pixels).method == "Grad-CAM"
+    # What is asked for is done all the same.
+    assert saliency_map(transformer, pixels, method="grad-cam").method == "Grad-CAM"
+    assert default_among(methods_for(transformer.network)) == "gradient-attention"
+    assert default_among(methods_for(convolutional.network)) == "grad-cam" == default_among(())
+
+
 def test_options_name_the_methods_of_the_registry() -> None:
     """The command line's words and the published schema's are written out; this holds them to the registry."""
     schema = json.loads(resource_folder("Schemas", "analysis.schema.json").read_text(encoding="utf-8"))
-    assert [word.value for word in Saliency] == [*SALIENCY_METHODS, NO_SALIENCY]
+    assert [word.value for word in Saliency] == [DEFAULT_METHOD, *SALIENCY_METHODS, NO_SALIENCY]
     assert schema["properties"]["request"]["properties"]["saliency_method"]["enum"] == [*SALIENCY_METHODS, None]
     assert AnalysisOptions().saliency == DEFAULT_METHOD
     assert len({method.title for method in SALIENCY_METHODS.values()}) == len(SALIENCY_METHODS)

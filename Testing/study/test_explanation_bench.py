@@ -213,7 +213,7 @@ def test_the_default_changes_only_where_another_is_surely_better() -> None:
     assert saliency.gain.value == 0.5 and saliency.gain.low > 0
     assert (occlusion.current.name, occlusion.chosen.name, occlusion.gain.value) == ("mean", "black", 1)
     told = sentences(figures)
-    assert "Default: LayerCAM" in told[0] and "does not find the true bones more often than chance" in told[1]
+    assert "Recommended default: LayerCAM" in told[0] and "does not find the true bones more often than chance" in told[1]
 
     rarely = [number != 8 for number in range(24)]  # one miss: many draws of bodies do not hold it
     saliency = figures_of(*(scripted(truth, rarely, HALF, KNOWS) for truth in truths)).choices[0]
@@ -229,6 +229,32 @@ def test_saliency_counts_where_osteoporosis_is_and_covering_everywhere() -> None
     assert heat.by_truth["Humeri"].first.value == 1 and covered.by_truth["Humeri"].first.value == pytest.approx(1 / 3)
 
 
+def test_a_map_that_is_the_same_for_every_class_is_never_the_default() -> None:
+    def eigencam_knows(one: Explained) -> Explained:
+        """Eigen-CAM always finds the truth, LayerCAM as often as Grad-CAM."""
+        rows = [
+            {**row, "maps": {**row["maps"], "eigencam": row["maps"][PERFECT], "layercam": row["maps"]["grad-cam"]}}
+            for row in one.rows
+        ]
+        return replace(one, rows=tuple(rows))
+
+    figures = figures_of(*(eigencam_knows(scripted(truth, HALF, HALF, KNOWS)) for truth in (SPINE, HUMERI)))
+    saliency, occlusion = figures.choices
+    assert (saliency.best.name, saliency.chosen.name, saliency.set_aside.name) == ("grad-cam", "grad-cam", "eigencam")
+    assert saliency.set_aside.first.value == 1 and occlusion.set_aside is None
+    assert row(figures, "eigencam", "enrichment").first.value == 1, "it stays in the table"
+    told = sentences(figures)[0]
+    assert (
+        "Recommended default: Grad-CAM" in told
+        and "EigenCAM" in told.split("default:")[1]
+        and "the same for every class" in told
+    )
+    table = as_json(figures, BenchOptions(NOWHERE, NOWHERE, NOWHERE))
+    assert [one["set_aside"] for one in table["defaults"]] == [["eigencam", "enrichment"], None]
+    # What finds less than the best one needs no words.
+    assert figures_of(*(scripted(truth, HALF, HALF, KNOWS) for truth in (SPINE, HUMERI))).choices[0].set_aside is None
+
+
 def test_one_truth_alone_chooses_nothing() -> None:
     figures = figures_of(scripted(SPINE, HALF, HALF, KNOWS))
     assert figures.choices == () and "no default is chosen" in sentences(figures)[0]
@@ -239,9 +265,21 @@ def test_a_network_that_learned_nothing_counts_for_nothing_and_is_named() -> Non
     assert [network.learned for network in figures.networks] == [True, False]
     found = row(figures, "grad-cam", "enrichment")
     assert found.first.value == 0.5 and list(found.by_truth) == ["Spine"] and found.by_truth["Spine"].otherwise is None
-    assert any("did not learn Humeri" in sentence and "--steps" in sentence for sentence in sentences(figures))
+    assert any(
+        "did not learn Humeri" in sentence and "begins at 0." in sentence and "--steps" in sentence
+        for sentence in sentences(figures)
+    )
     nothing = figures_of(scripted(HUMERI, [True] * 24, HALF))
     assert nothing.rows == () and nothing.choices == () and "did not learn" in sentences(nothing)[-1]
+
+
+def test_a_truth_is_learned_where_the_whole_interval_says_so() -> None:
+    unsure = [0.1, 0.2, 0.9] * 6 + [0.4, 0.5, 0.1] * 2  # two bodies of eight are told wrongly
+    (network,) = figures_of(scripted(SPINE, HALF, HALF, unsure)).networks
+    assert network.untouched.low < 0.7 < network.untouched.value and not network.learned
+    surer = [0.1, 0.2, 0.9] * 7 + [0.4, 0.5, 0.3]
+    (network,) = figures_of(scripted(SPINE, HALF, HALF, surer)).networks
+    assert network.untouched.low >= 0.7 and network.learned
 
 
 def test_a_network_with_another_reason_is_told() -> None:
@@ -339,14 +377,14 @@ def test_the_same_training_is_kept_and_another_one_replaces_it(tmp_path: Path) -
 
 def test_a_network_learns_to_read_its_truth_and_covering_finds_it(tmp_path: Path) -> None:
     """A short training on large blocks: the classes are told on bodies of other thickness, by the spine and nothing else."""
-    recipe = Recipe("resnet10t", {"channels": [16, 32, 32, 32], "stem_width": 8}, steps=150, size=64, batch=4)
+    recipe = Recipe("resnet10t", {"channels": [16, 32, 32, 32], "stem_width": 8}, steps=300, size=64, batch=4)
     classifier = trained_network(tmp_path / "n", block_bodies(4), SPINE, recipe)
     views = list(held_out_views(block_bodies(6), SPINE, 5, recipe.size, range(18)))
     rows = [
         {"body": body, "label": view.label(SPINE), **explain_view(view, SPINE, classifier, ("grad-cam",), ("mean",))}
         for _, body, view in views
     ]
-    (network,) = bench_figures([Explained(SPINE, "resnet", 150, tuple(rows))], draws=100).networks
+    (network,) = bench_figures([Explained(SPINE, "resnet", recipe.steps, tuple(rows))], draws=100).networks
     assert network.untouched is not None and network.untouched.value > 0.9
     assert network.without is not None and network.without.value < 0.75 < 0.9 < network.alone.value  # type: ignore[union-attr]
     effects = [np.argmax([abs(one["untouched"] - one["sweeps"]["mean"]["remove"][group]) for group in GROUPS]) for one in rows]

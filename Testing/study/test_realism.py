@@ -41,6 +41,10 @@ def test_what_lies_outside_the_real_range_is_counted() -> None:
     assert found.slopes_inside == 2
     assert found.deciles_inside[4] == 2
     assert found.all_inside == 1
+    # Of two real ones neither lies between the others; one between two does; a file given twice is no other one.
+    assert found.real_inside == 0
+    assert compare_looks([*real, like], [dark]).real_inside == 1
+    assert compare_looks([real[0], real[0]], [dark]).real_inside == 0
 
 
 def test_plot_and_sheet_are_pictures_of_the_right_size(tmp_path: Path) -> None:

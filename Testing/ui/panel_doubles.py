@@ -14,7 +14,7 @@ from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL, Site
 from OsteoScreenLib.classifier.prediction import CLASSES, TARGETS
 from OsteoScreenLib.explain.chance import against_chance
 from OsteoScreenLib.explain.overlap import ALL_BONES, Overlap
-from OsteoScreenLib.explain.saliency_methods import DEFAULT_METHOD, SALIENCY_METHODS
+from OsteoScreenLib.explain.saliency_methods import GRAD_CAM, SALIENCY_METHODS
 from OsteoScreenLib.radiograph.radiograph import Note
 from OsteoScreenLib.workbench.effect_rows import ChanceCell, EffectRow, OverlapCell, RowOf
 from OsteoScreenLib.workbench.events import Event
@@ -165,7 +165,7 @@ class ScriptedPresenter:
         self.can_undo = self.can_redo = self.can_edit_masks = False
         self.rows: dict[str, EffectRow] = {}
         self.columns, self.controls_on = frozenset({"percentile"}), True
-        self.saliency_method, self.saliency_methods = DEFAULT_METHOD, tuple(SALIENCY_METHODS.values())
+        self.saliency_method, self.saliency_methods = GRAD_CAM, tuple(SALIENCY_METHODS.values())
         self.drawing_heatmap = False
         self.verdict_line, self.table_text = VerdictLine(), ""
         self.masks_edited = False

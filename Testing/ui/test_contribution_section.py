@@ -80,8 +80,9 @@ def test_the_axis_holds_bars_and_controls_and_zero() -> None:
     assert high == 3.0 and -0.2 < low < 0
     low, high = axis_of([ContributionBar("a", 1.0, chance=(-6.0, 2.0))])
     assert (low, high) == (-7.0, 2.0)
-    low, high = axis_of([ContributionBar("a", None)])
-    assert low <= 0 <= high
+    for points in (None, 0.0, 0.049, -0.049):
+        low, high = axis_of([ContributionBar("a", points)])
+        assert low <= 0 <= high and high - low >= 0.5, "bars too short to be seen still have an axis"
 
 
 def test_the_controls_range_is_shaded_and_its_end_is_marked(parent: Any) -> None:

@@ -150,8 +150,9 @@ def test_overlap_stands_only_beside_the_heatmap_that_it_was_measured_on(case: Ca
 
 def test_a_method_that_the_model_cannot_give_is_no_choice(case: Case) -> None:
     case.set_saliency("rollout")
-    assert case.toggles.saliency == "grad-cam" and case.saliency_method.title == "Grad-CAM"
-    case.take_result(case.reading, replace(result(), saliency_methods=("grad-cam", "rollout")))
+    assert case.toggles.saliency == "auto" and case.saliency_method.title == "Grad-CAM"
+    case.take_result(case.reading, replace(result(), saliency_methods=("grad-cam", "rollout", "gradient-attention")))
+    assert case.saliency_method.title == "Gradient attention", "the default of a vision transformer"
     case.set_saliency("rollout")
     assert case.saliency_method.title == "Attention rollout" and case.can_undo
     case.reset()

@@ -36,6 +36,7 @@ class Realism:
             "slopes_inside": both.slopes_inside,
             "deciles_inside": dict(zip(map(str, DECILES), both.deciles_inside, strict=True)),
             "all_inside": both.all_inside,
+            "real_inside_the_other_real": both.real_inside,
         }
 
     def as_table(self) -> Table:
@@ -54,6 +55,7 @@ class Realism:
                 f"grey value, {share} %", *(f"{min(g):.2f} to {max(g):.2f}" for g in greys), str(both.deciles_inside[place])
             )
         table.add_row("all of them", "", "", str(both.all_inside))
+        table.add_row("all of them, each real one among the others", "", "", f"{both.real_inside} of {len(both.real)}")
         table.caption = "\n".join(f"left out: {name}: {reason}" for name, reason in self.left_out)
         return table
 

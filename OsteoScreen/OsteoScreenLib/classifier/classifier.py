@@ -85,7 +85,7 @@ class Classifier:
         classifier = cls(model, network, chosen, choose_precision(chosen, precision))
         classifier.with_cpu_fallback(lambda: placed_on(classifier.network, classifier.device))
         if classifier.precision != "fp32":
-            classifier._check_precision(classifier._reference_inputs())
+            classifier._check_precision(classifier._reference_inputs(), PRECISION_BOUND)
         # A network that fails on any of those is not asked in half precision again.
         classifier._wanted = classifier.precision
         return classifier
@@ -209,18 +209,19 @@ class Classifier:
 
     def settle_precision(self, images: Iterable[np.ndarray]) -> None:
         """Choose the precision for one case: the one that was asked for, or full precision with a note where the two give one of
-        these radiographs (rows, columns) probabilities that differ by more than `PRECISION_BOUND`.
+        these radiographs (rows, columns) probabilities that differ by more than half of `PRECISION_BOUND`.
 
         Every number of a case is then made in one precision. Call it before the first, with the untouched radiograph and with one
-        that has every bone covered: what lies between them differs less.
+        that has every bone covered. They are a sample of what the case will ask: what lies between them may differ more, so only
+        half of the bound is granted.
         """
         if self._wanted == "fp32":
             return
         self.notes = tuple(note for note in self.notes if note.code != "precision")
         self.precision = self._wanted
-        self._check_precision([self.preprocess(image[None]) for image in images])
+        self._check_precision([self.preprocess(image[None]) for image in images], PRECISION_BOUND / 2)
 
-    def _check_precision(self, inputs: list[torch.Tensor]) -> None:
+    def _check_precision(self, inputs: list[torch.Tensor], bound: float) -> None:
         import torch
 
         half = self.with_cpu_fallback(lambda: self._logits(inputs))
@@ -231,14 +232,14 @@ class Classifier:
         full = self.with_cpu_fallback(lambda: self._logits(inputs))
         temperature = self.model.temperature
         gap = (torch.softmax(half.double() / temperature, 1) - torch.softmax(full.double() / temperature, 1)).abs().max().item()
-        if gap <= PRECISION_BOUND:  # False for NaN, too
+        if gap <= bound:  # False for NaN, too
             self.precision = wanted
         else:
             self._note(
                 "precision",
                 "info",  # slower, and no less right
                 f"In {wanted} this model's probabilities differ from full precision by more than "
-                f"{100 * PRECISION_BOUND:g} percentage points, so full precision is used.",
+                f"{100 * bound:g} percentage points, so full precision is used.",
             )
 
     def _reference_inputs(self) -> list[torch.Tensor]:

@@ -100,6 +100,11 @@ def running(device: torch.device, precision: Precision) -> Iterator[None]:
             from OsteoScreenLib.classifier.half_attention import HalfAttention
 
             stack.enter_context(HalfAttention())
+        if device.type == "cpu" and precision == "bf16":
+            from OsteoScreenLib.classifier.half_linear import HalfLinear, packs_weights
+
+            if packs_weights():
+                stack.enter_context(HalfLinear())
         yield
 
 

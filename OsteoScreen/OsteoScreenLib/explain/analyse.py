@@ -82,7 +82,7 @@ def analyse(
             code="model-site",
         )
     if request.saliency:
-        method_for(request.saliency_method, classifier.network)
+        request = replace(request, saliency_method=method_for(request.saliency_method, classifier.network).key)
     coverer, chosen, notes = _prepare_covering(radiograph, masks, request)
     started = datetime.now(UTC).isoformat(timespec="seconds")
     seconds: dict[str, float] = {}

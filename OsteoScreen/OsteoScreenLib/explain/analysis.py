@@ -39,7 +39,7 @@ class AnalysisRequest:
     cover : bones and groups to cover, as a person names them; empty for none. mode, fill : see `covering` and `fills`.
     dilation_px : margin around covered bones in pixels; dilation_mm : the same in millimetres, which wins where given and
         needs a known spacing. seed : of the fills "noise" and "linear".
-    saliency_method : how the heatmap is made, a key of `SALIENCY_METHODS`.
+    saliency_method : how the heatmap is made, a key of `SALIENCY_METHODS`, or `DEFAULT_METHOD`.
     verdict : whether to ask if the answer comes from bone (`explain.verdict`), which takes about 250 forward passes more.
     """
 

@@ -35,9 +35,13 @@ class Hook:
 
 
 def is_transformer(network: Any) -> bool:
-    """Whether a timm network is a plain vision transformer: blocks over all patches of the image, which keep their places."""
+    """Whether a timm network is a plain vision transformer: blocks over all patches of the image, which keep their places.
+
+    Not where the class token joins the patches after these blocks (CaiT, XCiT): their blocks hold no token that the answer reads.
+    """
     named = all(hasattr(network, name) for name in ("blocks", "patch_embed", "num_prefix_tokens"))
-    return named and getattr(network.patch_embed, "grid_size", None) is not None
+    joined_late = any(hasattr(network, name) for name in ("blocks_token_only", "cls_attn_blocks"))
+    return named and not joined_late and getattr(network.patch_embed, "grid_size", None) is not None
 
 
 def find_hook(network: Any, inputs: torch.Tensor) -> Hook:

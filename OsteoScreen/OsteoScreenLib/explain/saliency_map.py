@@ -32,7 +32,7 @@ def saliency_map(
     Parameters
     ----------
     pixels : float32 (rows, columns) in [0, 1], a radiograph's. target : one of `TARGETS`.
-    method : a key of `SALIENCY_METHODS`. progress : called with the share done (0 to 1) by the methods that take long.
+    method : a key of `SALIENCY_METHODS`, or `DEFAULT_METHOD`. progress : called with the share done (0 to 1) by the methods that take long.
 
     Raises
     ------

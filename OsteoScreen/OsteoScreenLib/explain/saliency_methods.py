@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
@@ -64,7 +64,17 @@ _ALL = (
 )  # fmt: skip
 
 SALIENCY_METHODS: Mapping[str, SaliencyMethod] = MappingProxyType({method.key: method for method in _ALL})
-DEFAULT_METHOD = "grad-cam"
+GRAD_CAM, GRADIENT_ATTENTION = "grad-cam", "gradient-attention"
+DEFAULT_METHOD = "auto"  # in place of a key: what finds the truth on this kind of network, `default_among`
+
+
+def default_among(keys: Collection[str]) -> str:
+    """The default of a network that can give these methods: gradient attention on vision transformers, else Grad-CAM.
+
+    By the project's explanation bench (Resources/Docs/explanation-bench.md): on the vision transformer tried there Grad-CAM never put the
+    bones that carried the signal first, and gradient attention mostly did.
+    """
+    return GRADIENT_ATTENTION if GRADIENT_ATTENTION in keys else GRAD_CAM
 
 
 def methods_for(network: Any) -> tuple[str, ...]:
@@ -74,7 +84,9 @@ def methods_for(network: Any) -> tuple[str, ...]:
 
 
 def method_for(key: str, network: Any) -> SaliencyMethod:
-    """The method of this key. Raises `InputError` when there is none, or when the network cannot give it."""
+    """The method of this key, or of `DEFAULT_METHOD` for this network. Raises `InputError` when there is none, or when the network cannot give it."""
+    if key == DEFAULT_METHOD:
+        key = default_among(methods_for(network))
     if key not in SALIENCY_METHODS:
         raise InputError(
             f"There is no saliency method called '{key}'; choose one of {', '.join(methods_for(network))}.",

@@ -52,9 +52,8 @@ class ImageSanity:
 
 def chosen_methods(classifier: Classifier, request: SanityRequest) -> tuple[str, ...]:
     """The methods that a request asks for. Raises `InputError` for one that there is not, or that the network cannot give."""
-    for method in request.methods:
-        method_for(method, classifier.network)
-    return tuple(dict.fromkeys(request.methods)) or methods_for(classifier.network)
+    asked = (method_for(method, classifier.network).key for method in request.methods)
+    return tuple(dict.fromkeys(asked)) or methods_for(classifier.network)
 
 
 def check_image(

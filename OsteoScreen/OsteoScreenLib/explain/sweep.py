@@ -2,9 +2,11 @@
 
 Three statements hold and are tested. The same stream twice on one device gives the same numbers to the bit. A variant asked for
 alone agrees with the same variant inside any stream within `BATCH_BOUND` in probability (on a processor to the bit), because
-forward passes have fixed batch shapes. In half precision each probability stays within `PRECISION_BOUND` of full precision on
-the reference images of `Classifier.load`, which gives half precision up otherwise; a Δ then differs by at most twice that, one
-percentage point.
+forward passes have fixed batch shapes. Half precision is checked against full precision, with the bound `PRECISION_BOUND` on each
+probability, for every case by `Classifier.settle_precision`, on its radiograph untouched and with all bones covered, and not only
+on the reference images of `Classifier.load`. Where the bound is missed, the whole case is computed in full precision. Those two are
+in every Δ as what it is compared with; how far the variants themselves differ is measured by `osteoscreen bench explain`. The stream
+does not ask: whoever starts the first one of a case does (`analyse.settle`).
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ class Console:
     multi-scale processing keeps, and detail : how much it lifts what is finer than `coarse` of the image's longer side.
     """
 
-    lung: float = 0.4
-    dense: float = 0.87
+    lung: float = 0.54
+    dense: float = 0.89
     kept: float = 1.0
     detail: float = 1.0
     coarse: float = 0.06

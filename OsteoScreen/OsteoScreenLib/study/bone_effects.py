@@ -23,7 +23,7 @@ from OsteoScreenLib.explain.analysis_json import overlap_table
 from OsteoScreenLib.explain.fills import Fill
 from OsteoScreenLib.explain.overlap import ALL_BONES, Overlap, OverlapOf, measure_overlap
 from OsteoScreenLib.explain.saliency_map import saliency_map
-from OsteoScreenLib.explain.saliency_methods import DEFAULT_METHOD
+from OsteoScreenLib.explain.saliency_methods import GRAD_CAM
 from OsteoScreenLib.explain.sweep import Trial, sweep
 from OsteoScreenLib.radiograph.radiograph import Radiograph
 from OsteoScreenLib.radiograph.read import read_radiograph
@@ -47,7 +47,7 @@ class EffectOptions:
     fill: Fill = "mean"
     margin_px: float = 0.0
     margin_mm: float | None = None
-    saliency: str = DEFAULT_METHOD
+    saliency: str = GRAD_CAM
     seed: int = 0
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ def measure_cohort(
     if options.target not in TARGETS:
         raise InputError(f"There is no target called '{options.target}'; choose one of {', '.join(TARGETS)}.", code="target")
     if options.saliency != NO_SALIENCY:
-        method_for(options.saliency, classifier.network)
+        options = replace(options, saliency=method_for(options.saliency, classifier.network).key)
     _require_both(rows, options.target)
     facts = _facts(rows, source, classifier, reader, options)
     folder.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -22,24 +22,30 @@ from OsteoScreenLib.study.plain_script import PlainScript
 
 TARGET = "osteoporosis"
 Result = TypeVar("Result")
+# What became of half precision on this radiograph; "not asked" where full precision was loaded.
+Settled = Literal["kept", "given up", "not asked"]
 
 
 @dataclass
 class Clock:
-    """Seconds of one side: wall-clock time, and time of all processors together, of the heatmap and of each variant."""
+    """Seconds of one side: wall-clock time, and time of all processors together, of each of its parts.
 
+    settling : choosing the precision for this radiograph, which only the engine does. heatmap, variants : of each variant.
+    """
+
+    settling: tuple[float, float] = (0.0, 0.0)
     heatmap: tuple[float, float] = (0.0, 0.0)
     variants: list[tuple[float, float]] = field(default_factory=list)
 
     @property
     def seconds(self) -> float:
         """Wall-clock time in all."""
-        return self.heatmap[0] + sum(one[0] for one in self.variants)
+        return self.settling[0] + self.heatmap[0] + sum(one[0] for one in self.variants)
 
     @property
     def processor_seconds(self) -> float:
         """Processor time in all."""
-        return self.heatmap[1] + sum(one[1] for one in self.variants)
+        return self.settling[1] + self.heatmap[1] + sum(one[1] for one in self.variants)
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class Race:
     trials : the variants, each a different choice of bones. plain, engine : probabilities float64 (variants, 3).
     plain_effects, engine_effects : percentage points, of every row of the sweep table, in one order.
     passes : forward passes that the engine ran for the variants. rates : operations a second by number format.
-    operations : of one forward pass.
+    operations : of one forward pass. settled : see `Settled`; `precision` is the engine's after it.
     """
 
     trials: tuple[Trial, ...]
@@ -62,6 +68,8 @@ class Race:
     passes: int
     operations: int
     rates: dict[str, float]
+    precision: str
+    settled: Settled
 
 
 def race(
@@ -69,8 +77,9 @@ def race(
 ) -> Race:
     """Explain one radiograph both ways: a heatmap, then the untouched radiograph, all bones, each group and each bone, both modes.
 
-    Each side does one forward pass before anything is measured. Then the sides take turns: the heatmaps first, and one variant
-    after the other, so that whatever else the machine does slows both. pixels : float32 (rows, columns) in [0, 1].
+    Each side does one forward pass before anything is measured. The engine first settles its precision as `analyse` does, which counts
+    as its time. Then the sides take turns: the heatmaps first, and one variant after the other, so that whatever else the machine
+    does slows both. pixels : float32 (rows, columns) in [0, 1].
     progress : called with (done, in all).
     """
     request = SweepRequest(TARGET, controls=0)
@@ -84,6 +93,9 @@ def race(
     next(classifier.predict_stream([pixels[::-1]]))  # another picture, so that nothing of this one is remembered
 
     clocks = Clock(), Clock()
+    loaded = classifier.precision
+    every = frozenset(masks.names)
+    _, clocks[1].settling = _timed(lambda: classifier.settle_precision([pixels, coverer.cover(every)]))
     _, clocks[0].heatmap = _timed(plain.heatmap)
     _, clocks[1].heatmap = _timed(lambda: saliency_map(classifier, pixels, TARGET))
     passes: list[int] = []
@@ -107,7 +119,6 @@ def race(
         counting.remove()
     again = matrix_rate(classifier.device)  # the better of both: other programs may have been in the way
     given, found = (np.stack([answers[trial][side] for trial in trials]) for side in (0, 1))
-    every = frozenset(masks.names)
     return Race(
         trials=trials,
         plain=given,
@@ -119,6 +130,8 @@ def race(
         passes=len(passes),
         operations=done_at_once,
         rates={precision: max(rate, again[precision]) for precision, rate in rates.items()},
+        precision=classifier.precision,
+        settled="not asked" if loaded == "fp32" else "kept" if classifier.precision == loaded else "given up",
     )
 
 

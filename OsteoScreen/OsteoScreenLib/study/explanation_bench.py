@@ -29,7 +29,7 @@ from OsteoScreenLib.study.truth_views import Truth, held_out_views
 from OsteoScreenLib.study.views import render_views
 
 DEFAULT_TRUTHS = ("Spine", "Right ribs", "Clavicles", "Humeri")
-_VERSION = 1  # of what a radiograph's file holds
+_VERSION = 2  # of what a radiograph's file holds, and of the radiographs
 _MARGIN = 32  # pixels beyond the network's input at which bodies are kept, so that framing has something to move
 
 # Called with (what is being done, done, all).

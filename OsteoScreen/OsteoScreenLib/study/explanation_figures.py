@@ -7,6 +7,9 @@ osteoporosis. A covered bone counts by the size of its effect, for or against: t
 Intervals: 95 %, from drawing bodies with replacement (`patient_bootstrap`); radiographs of one body stay together, over all truths.
 They tell how far other bodies would change the figure, not how far another training would; the truths' own rates show that.
 
+A method whose map is the same for every class never becomes the default, however often it finds the truth (`Choice.set_aside`): it
+draws what the features hold, not what speaks for a class. These networks read one structure, so here the two are nearly the same.
+
 "Otherwise" is how often the same group comes first where another bone is the truth, on the same bodies: a method that always
 points at the spine finds it when it is the truth, and otherwise, too.
 """
@@ -20,7 +23,7 @@ from typing import Any, Literal
 import numpy as np
 
 from OsteoScreenLib.explain.covering import MODES
-from OsteoScreenLib.explain.saliency_methods import DEFAULT_METHOD
+from OsteoScreenLib.explain.saliency_methods import SALIENCY_METHODS, default_among
 from OsteoScreenLib.study.classifier_figures import Interval
 from OsteoScreenLib.study.explained_view import MEASURES, PERFECT, truth_first
 from OsteoScreenLib.study.explanation_bench import Explained
@@ -32,7 +35,7 @@ LEAST_AUC = 0.7  # a network whose interval does not reach it has not learned it
 _OSTEOPOROSIS = 2
 
 Kind = Literal["saliency", "occlusion"]
-CURRENT: dict[Kind, str] = {"saliency": DEFAULT_METHOD, "occlusion": "mean"}
+KINDS: tuple[Kind, ...] = ("saliency", "occlusion")
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ class Choice:
     """What should be the default of one kind of network. current : the row of today's default, at its best `how`; best : the best row.
 
     gain : best − current, paired over the same radiographs. The default changes only where the whole interval lies above zero.
+    set_aside : the best row of a method whose map is the same for every class, where it has more than `best`; it is never chosen.
     """
 
     network: str
@@ -109,6 +113,7 @@ class Choice:
     current: ExplanationRow
     best: ExplanationRow
     gain: Interval | None
+    set_aside: ExplanationRow | None = None
 
     @property
     def chosen(self) -> ExplanationRow:
@@ -139,7 +144,7 @@ def bench_figures(explained: Sequence[Explained], draws: int = 2000, seed: int =
             own = ranked.rows()
             rows += own
             if len({one.truth for one in learned}) >= LEAST_TRUTHS:
-                choices += [ranked.choice(kind, own) for kind in CURRENT]
+                choices += [ranked.choice(kind, own) for kind in KINDS]
     return BenchFigures(networks, tuple(rows), tuple(choices), draws, seed)
 
 
@@ -167,6 +172,11 @@ def _scores(row: Mapping[str, Any]) -> dict[tuple[Kind, str, str], Mapping[str, 
             reference = row["untouched"] if mode == "remove" else swept["covered"]
             scores["occlusion", fill, mode] = {group: abs(reference - p) for group, p in swept[mode].items()}
     return scores
+
+
+def _asks_for_a_class(row: ExplanationRow) -> bool:
+    """Whether another target would give other numbers: so it is for covered bones, and for most methods of saliency."""
+    return row.kind == "occlusion" or SALIENCY_METHODS[row.name].class_specific
 
 
 class _Ranked:
@@ -211,14 +221,26 @@ class _Ranked:
 
     def choice(self, kind: Kind, rows: Sequence[ExplanationRow]) -> Choice:
         """Today's default against the best."""
-        rivals = [i for i, row in enumerate(rows) if row.kind == kind and row.name != PERFECT]
+        explanations = [i for i, row in enumerate(rows) if row.kind == kind and row.name != PERFECT]
+        rivals = [i for i in explanations if _asks_for_a_class(rows[i])]
+        blind = [i for i in explanations if not _asks_for_a_class(rows[i])]
 
-        def best(among: Sequence[int]) -> int:
-            return max(among, key=lambda i: rows[i].first.value if rows[i].first else -1.0)  # type: ignore[union-attr]
+        def rate(i: int) -> float:
+            first = rows[i].first
+            return -1.0 if first is None else first.value
 
-        current, top = best([i for i in rivals if rows[i].name == CURRENT[kind]]), best(rivals)
+        default = "mean" if kind == "occlusion" else default_among({rows[i].name for i in rivals})
+        current, top = max((i for i in rivals if rows[i].name == default), key=rate), max(rivals, key=rate)
+        aside = max(blind, key=rate, default=None)
         gained = self._told[[top], :, 0] - self._told[[current], :, 0]
-        return Choice(self._network, kind, rows[current], rows[top], interval_of(self._means(gained, self._counted(kind))[0]))
+        return Choice(
+            self._network,
+            kind,
+            current=rows[current],
+            best=rows[top],
+            gain=interval_of(self._means(gained, self._counted(kind))[0]),
+            set_aside=rows[aside] if aside is not None and rate(aside) > rate(top) else None,
+        )
 
     def _counted(self, kind: Kind) -> np.ndarray:
         """Which radiographs the rate of an explanation is over, bool (radiographs,)."""

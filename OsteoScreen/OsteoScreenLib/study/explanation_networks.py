@@ -17,7 +17,7 @@ from OsteoScreenLib.study.density_views import Bodies
 from OsteoScreenLib.study.train_classifier import ClassifierOptions, fit, specification
 from OsteoScreenLib.study.truth_views import FACTORS, Truth, truth_triplets
 
-_VERSION = 1  # of what a truth's training means
+_VERSION = 2  # of what a truth's training means, its radiographs included
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Recipe:
 
     network: str
     network_options: Mapping[str, Any] = field(default_factory=dict)
-    steps: int = 260
+    steps: int = 400
     size: int = 192
     batch: int = 8
     replays: int = 3

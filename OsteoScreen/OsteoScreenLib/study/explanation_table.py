@@ -73,6 +73,7 @@ def as_json(figures: BenchFigures, options: BenchOptions) -> dict[str, Any]:
                 "best": [one.best.name, one.best.how],
                 "gain": one.gain and asdict(one.gain),
                 "chosen": [one.chosen.name, one.chosen.how],
+                "set_aside": one.set_aside and [one.set_aside.name, one.set_aside.how],
                 "sentence": sentence(one),
             }
             for one in figures.choices
@@ -106,8 +107,8 @@ def sentences(figures: BenchFigures) -> list[str]:
         if network not in {one.network for one in figures.choices}
     ]
     told += [
-        f"The network {one.network} did not learn {one.truth} (AUC {_words(one.untouched)}, at least {LEAST_AUC:g} is asked for), so "
-        "its explanations are left out; train it longer with --steps."
+        f"The network {one.network} did not learn {one.truth}: {_falls_short(one.untouched)}, so this truth is left out of all rates; train "
+        "it longer with --steps."
         for one in figures.networks
         if not one.learned
     ]
@@ -132,7 +133,13 @@ def sentence(choice: Choice) -> str:
     if best is not current:
         better = _named(best)
         told += f" {better[0].upper()}{better[1:]} has {_percent(best.first)}, {_points(choice.gain)} more."
-    return told + f" Default: {_named(chosen)}."
+    told += f" Recommended default: {_named(chosen)}."
+    if choice.set_aside is not None:
+        told += (
+            f" {_named(choice.set_aside)} has {_percent(choice.set_aside.first)} and is not taken: its map is the same for every class, "
+            "so it shows what is conspicuous and not what speaks for osteoporosis."
+        )
+    return told
 
 
 def tables(figures: BenchFigures) -> list[TextTable]:
@@ -202,6 +209,13 @@ def _network(one: NetworkFigures) -> tuple[str, ...]:
     learned = "" if one.learned else " (not learned)"
     images = f"{one.images} ({one.bodies})"
     return (one.truth, one.network + learned, str(one.steps), images, *map(_words, (one.untouched, one.without, one.alone)))
+
+
+def _falls_short(auc: Interval | None) -> str:
+    """Why a truth was not learned, with digits enough to see it."""
+    if auc is None:
+        return "its AUC is not defined"
+    return f"its AUC is {auc.value:.2f} and the interval begins at {auc.low:.3f}, where at least {LEAST_AUC:.2f} is asked for"
 
 
 def _rate(row: ExplanationRow) -> float:

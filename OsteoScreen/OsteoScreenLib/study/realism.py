@@ -69,28 +69,43 @@ def _middle(picture: np.ndarray) -> np.ndarray:
 @dataclass(frozen=True)
 class Comparison:
     """Simulated beside real looks. slopes_inside : simulated images whose slope lies in the real ones' range.
-    deciles_inside : for each decile, the same of its grey value. all_inside : images that are inside everywhere."""
+    deciles_inside : for each decile, the same of its grey value. all_inside : images that are inside everywhere. real_inside : real
+    ones that are inside everywhere in the range of the other real ones, which says how much a range of so few can ask for."""
 
     real: tuple[Look, ...]
     simulated: tuple[Look, ...]
     slopes_inside: int
     deciles_inside: tuple[int, ...]
     all_inside: int
+    real_inside: int
 
 
 def compare_looks(real: Sequence[Look], simulated: Sequence[Look]) -> Comparison:
     """Which simulated images lie within the range, least to greatest, of the real ones."""
-    slopes = [look.slope for look in real]
-    deciles = np.stack([look.deciles for look in real])
-    drawn = np.stack([look.deciles for look in simulated])
-    slope_in = np.array([min(slopes) <= look.slope <= max(slopes) for look in simulated])
-    decile_in = (drawn >= deciles.min(axis=0)) & (drawn <= deciles.max(axis=0))
+    slope_in, decile_in = _within(real, simulated)
+    alone = 0
+    for look in real:
+        others = [other for other in real if not np.array_equal(other.power, look.power)]  # a file may be there twice
+        if others:
+            slope, deciles = _within(others, [look])
+            alone += int(slope.all() and deciles.all())
     return Comparison(
         tuple(real),
         tuple(simulated),
         int(slope_in.sum()),
         tuple(int(count) for count in decile_in.sum(axis=0)),
         int((slope_in & decile_in.all(axis=1)).sum()),
+        alone,
+    )
+
+
+def _within(real: Sequence[Look], looks: Sequence[Look]) -> tuple[np.ndarray, np.ndarray]:
+    """Whether slope, bool (looks,), and each decile, bool (looks, 9), lie between the real ones' least and greatest."""
+    slopes, deciles = [look.slope for look in real], np.stack([look.deciles for look in real])
+    given = np.stack([look.deciles for look in looks])
+    return (
+        np.array([min(slopes) <= look.slope <= max(slopes) for look in looks]),
+        (given >= deciles.min(axis=0)) & (given <= deciles.max(axis=0)),
     )
 
 

@@ -39,7 +39,7 @@ class Sample:
 
 
 SAMPLES = (
-    Sample("simulated_chest_normal", 10, 0.5, "SIMULATED chest PA, normal bone density"),
+    Sample("simulated_chest_normal", 4, 0.5, "SIMULATED chest PA, normal bone density"),
     Sample("simulated_chest_osteoporosis", 9, -3.6, "SIMULATED chest PA, osteoporotic bone density"),
 )
 ATTRIBUTION = (

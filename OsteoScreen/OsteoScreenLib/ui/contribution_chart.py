@@ -50,6 +50,8 @@ def axis_of(bars: Sequence[ContributionBar]) -> tuple[float, float]:
     values += [end for bar in bars if bar.chance is not None for end in bar.chance]
     low, high = min(values), max(values)
     below, above = _step(-low), _step(high)
+    if not below and not above:  # no bar is long enough to be seen
+        above = _STEPS[0]
     least = max(below, above) / _LEAST  # so that the zero line never touches the names
     return -max(below, least), max(above, least)
 

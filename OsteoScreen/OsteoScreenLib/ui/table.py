@@ -9,7 +9,7 @@ from OsteoScreenLib.bones.quality import MaskQuality
 from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL, Site
 from OsteoScreenLib.classifier.prediction import TARGETS
 from OsteoScreenLib.errors import InputError
-from OsteoScreenLib.explain.saliency_methods import DEFAULT_METHOD, SALIENCY_METHODS, SaliencyMethod
+from OsteoScreenLib.explain.saliency_methods import GRAD_CAM, SALIENCY_METHODS, SaliencyMethod
 from OsteoScreenLib.scene.heatmap import HeatStyle
 from OsteoScreenLib.scene.volume_image import volumes_in_scene
 from OsteoScreenLib.ui.shelf import Shelf
@@ -191,12 +191,12 @@ class Table:
     @property
     def saliency_method(self) -> str:
         """The key of the method that the heatmap is, or will be, made by."""
-        return self.case.saliency_method.key if self.case else DEFAULT_METHOD
+        return self.case.saliency_method.key if self.case else GRAD_CAM
 
     @property
     def saliency_methods(self) -> tuple[SaliencyMethod, ...]:
         """The methods that the model can give; only the default one before the first answer."""
-        keys = self.result.saliency_methods if self.result else (DEFAULT_METHOD,)
+        keys = self.result.saliency_methods if self.result else (GRAD_CAM,)
         return tuple(SALIENCY_METHODS[key] for key in keys if key in SALIENCY_METHODS)
 
     @property

@@ -13,7 +13,7 @@ from OsteoScreenLib.classifier.prediction import TARGETS
 from OsteoScreenLib.explain.covering import Mode
 from OsteoScreenLib.explain.overlap import Overlap
 from OsteoScreenLib.explain.saliency import SaliencyMap
-from OsteoScreenLib.explain.saliency_methods import DEFAULT_METHOD, SALIENCY_METHODS, SaliencyMethod
+from OsteoScreenLib.explain.saliency_methods import SALIENCY_METHODS, SaliencyMethod, default_among
 from OsteoScreenLib.workbench.answers import Answer, Answers, Question, asked
 from OsteoScreenLib.workbench.effect_table import EffectTable
 from OsteoScreenLib.workbench.events import Event
@@ -74,8 +74,8 @@ class Case:
     @property
     def saliency_method(self) -> SaliencyMethod:
         """How the heatmap is made: as chosen, or by default where the model cannot give that."""
-        given = self._result.saliency_methods if self._result is not None else (DEFAULT_METHOD,)
-        return SALIENCY_METHODS[self._toggles.saliency if self._toggles.saliency in given else DEFAULT_METHOD]
+        given = self._result.saliency_methods if self._result is not None else ()
+        return SALIENCY_METHODS[self._toggles.saliency if self._toggles.saliency in given else default_among(given)]
 
     @property
     def masks_edited(self) -> bool:

@@ -12,7 +12,7 @@ from OsteoScreenLib.bones.masks import BoneMasks
 from OsteoScreenLib.classifier.prediction import OperatingPoints
 from OsteoScreenLib.explain.overlap import Overlap
 from OsteoScreenLib.explain.saliency import SaliencyMap
-from OsteoScreenLib.explain.saliency_methods import DEFAULT_METHOD
+from OsteoScreenLib.explain.saliency_methods import GRAD_CAM
 from OsteoScreenLib.radiograph.radiograph import Note
 
 
@@ -87,4 +87,4 @@ class Result:
     seconds: Mapping[str, float]
     analysis: Mapping[str, Any]
     overlap: tuple[Overlap, ...] = ()
-    saliency_methods: tuple[str, ...] = (DEFAULT_METHOD,)
+    saliency_methods: tuple[str, ...] = (GRAD_CAM,)

@@ -9,7 +9,7 @@ from typing import Any
 from OsteoScreenLib.classifier.prediction import TARGETS
 from OsteoScreenLib.explain.covering import LARGEST_MARGIN, MODES, Mode
 from OsteoScreenLib.explain.fills import FILLS, Fill
-from OsteoScreenLib.explain.saliency_methods import DEFAULT_METHOD, SALIENCY_METHODS
+from OsteoScreenLib.explain.saliency_methods import DEFAULT_METHOD, GRAD_CAM, SALIENCY_METHODS
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Toggles:
     mode, fill : see `explain.covering` and `explain.fills`. margin_px : widening of covered masks, in pixels.
     seed : of "noise", of "linear" and of the controls.
     target : the class that Δ and the heatmap are about; osteoporosis unless the reader chooses another one.
-    saliency : how the heatmap is made, a key of `SALIENCY_METHODS`.
+    saliency : how the heatmap is made, a key of `SALIENCY_METHODS`, or `DEFAULT_METHOD` as long as the reader chose none.
     """
 
     covered: frozenset[str] = frozenset()
@@ -52,9 +52,13 @@ class Toggles:
             float(values["margin_px"]),
             int(values["seed"]),
             str(values["target"]),
-            str(values.get("saliency", DEFAULT_METHOD)),  # not there in a scene that was saved before there was a choice
+            str(values.get("saliency", GRAD_CAM)),  # not there in a scene that was saved before there was a choice
         )
         known = toggles.mode in MODES and toggles.fill in FILLS and toggles.target in TARGETS
-        if not known or toggles.saliency not in SALIENCY_METHODS or not 0 <= toggles.margin_px <= LARGEST_MARGIN:
+        if (
+            not known
+            or toggles.saliency not in (DEFAULT_METHOD, *SALIENCY_METHODS)
+            or not 0 <= toggles.margin_px <= LARGEST_MARGIN
+        ):
             raise ValueError(f"toggles hold an unknown value: {dict(values)}")
         return toggles

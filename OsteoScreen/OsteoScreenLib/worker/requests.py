@@ -46,7 +46,7 @@ class SegmentOptions(ReadingOptions):
 
 @dataclass(frozen=True)
 class AnalysisOptions(ReadingOptions):
-    """What is computed. model : a classifier's id or folder. saliency : a saliency method's key, or "none". verdict : is it bone?
+    """What is computed. model : a classifier's id or folder. saliency : a saliency method's key, "auto" or "none". verdict : is it bone?
 
     The rest as `explain` defines it.
     """
@@ -60,7 +60,7 @@ class AnalysisOptions(ReadingOptions):
     margin_mm: float | None = None
     target: str = "osteoporosis"
     seed: int = 0
-    saliency: str = "grad-cam"
+    saliency: str = "auto"
     verdict: bool = False
 
 
