@@ -24,7 +24,8 @@ def test_models_samples_icons_schemas_and_templates_are_among_them() -> None:
         "Resources/Schemas/analysis.schema.json",
     } <= resources
     assert "OsteoScreenLib/exchange/report.html.j2" in resources
-    assert sum(name.endswith("weights.safetensors") for name in resources) == 3
+    bundles = ("chest-gate", "chest-segmenter", "chest-sim-classifier", "knee-gate", "knee-segmenter")
+    assert {f"Resources/Models/{name}/weights.safetensors" for name in bundles} <= resources
     assert sum(name.endswith(".dcm") for name in resources) == 2
     assert not [name for name in resources if name.endswith(".pyc") or "egg-info" in name]
 

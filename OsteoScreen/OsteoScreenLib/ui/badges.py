@@ -26,6 +26,7 @@ _TITLES = {
     "for-processing": "Raw, for processing",
     "gate-uncertain": "Image check unsure",
     "header-orientation": "Orientation in header",
+    "image-unchecked": "Image not checked",
     "input-borderline": "At the edge of training",
     "input-in": "Like training images",
     "input-out": "Unlike training images",
