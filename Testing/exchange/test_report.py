@@ -99,7 +99,7 @@ def test_the_report_says_what_it_has_to(written: Path, covered: Analysis) -> Non
     for wanted in (
         "test.dcm", "Research use only · model trained on simulated images · not a medical device", "no evidence about a patient",
         "The grey values were inverted <b>& so on</b>.", "240", "pixel spacing 0.500 mm, calibrated in the patient",
-        "view PA by its tags", "osteopenia or worse", "operating points", "Grad-CAM for osteoporosis", "scaled within this image",
+        "view PA by its tags", "osteopenia or worse", "operating points", "Gradient attention for osteoporosis", "scaled within this image",
         "Mode: remove.", "mean (the mean grey of what is not bone), a margin of 3 pixels (1.5 mm)", "Δ points", "Δ log-odds",
         "all chosen bones", "T5", "left rib 3", "Not found:", "right clavicle", "cm²", covered.model.sha256,
         covered.radiograph.source.sha256, "cpu, fp32", "reading 0.12 s", "torch ", "drawn for a test",

@@ -206,7 +206,7 @@ def test_an_analysis_carries_the_verdict_where_it_is_asked_for(reader: Classifie
     request = AnalysisRequest(verdict=True, fill="black", seed=1, cover=("Spine",))
     found = analyse(radiograph, masks, reader, request, lambda share, _words: told.append(share))
     assert found.verdict is not None and found.verdict.kind == "looks at bone", found.verdict
-    assert found.verdict.numbers["group"] == "Spine" and found.verdict.numbers["map_method"] == "grad-cam"
+    assert found.verdict.numbers["group"] == "Spine" and found.verdict.numbers["map_method"] == "gradient-attention"
     assert told == sorted(told) and found.provenance.seconds["verdict"] > 0
     table = json.loads(found.to_json())
     schema = json.loads(resource_folder("Schemas", "analysis.schema.json").read_text(encoding="utf-8"))

@@ -289,7 +289,7 @@ def test_explaining_another_class_gives_another_map(client: WorkerClient, case: 
 
 def test_explaining_by_another_method(client: WorkerClient, case: str, examined: Message) -> None:
     """The process says which methods the model can give, and gives each of them; others are refused in one sentence."""
-    assert examined.body["saliency"]["method"] == "Grad-CAM"
+    assert examined.body["saliency"]["method"] == "Gradient attention"
     assert examined.body["saliency_methods"] == list(SALIENCY_METHODS)
     for key in examined.body["saliency_methods"]:
         answer = client.request("explain", {"case": case, "target": "osteoporosis", "saliency": key})
