@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from OsteoScreenLib import __version__
+from OsteoScreenLib.commands.bars import Shown
 from OsteoScreenLib.commands.failures import DONE, WRONG_INPUT
 from OsteoScreenLib.commands.packages import require
 from OsteoScreenLib.errors import InputError
@@ -83,7 +82,7 @@ def run(table: Path, out: Path, *, split: str, columns: str, options: dict[str, 
     prepare_folder(out)
     if (out / "cohort.csv").resolve() == table.resolve():
         raise InputError(f"{table.name} would be overwritten; choose another folder with --out.", code="out")
-    with _shown(not as_json) as progress:
+    with Shown(not as_json) as progress:
         checked = check_cohort(table, out, chosen, names, progress=progress)
     files = write_cohort(out, checked)
     with FingerprintStore(out / STORE) as store:
@@ -122,24 +121,3 @@ def columns_of(text: str) -> dict[str, str]:
     if not all(column.strip() and named.strip() for column, _, named in pairs):
         raise InputError("Write --columns as pairs, for example label=diagnosis,patient_id=case.", code="option")
     return {column.strip(): named.strip() for column, _, named in pairs}
-
-
-@contextmanager
-def _shown(wanted: bool) -> Iterator[Any]:
-    """A bar on stderr for each stage, with the time that is left; None where none is wanted."""
-    if not wanted:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    tasks: dict[str, Any] = {}
-    with Progress(*columns, console=Console(file=sys.stderr)) as bar:
-
-        def update(what: str, done: int, every: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=every)
-            bar.update(tasks[what], completed=done)
-
-        yield update

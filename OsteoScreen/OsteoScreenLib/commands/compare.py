@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from OsteoScreenLib import __version__
+from OsteoScreenLib.commands.bars import Shown
 from OsteoScreenLib.commands.cohort import columns_of
 from OsteoScreenLib.commands.compare_pages import write_pages
 from OsteoScreenLib.commands.packages import require
-from OsteoScreenLib.commands.train import Shown
 from OsteoScreenLib.errors import InputError
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ import io
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from OsteoScreenLib import __version__
+from OsteoScreenLib.commands.bars import Shown, silent
+from OsteoScreenLib.commands.packages import require
 from OsteoScreenLib.errors import InputError
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")] = False,
 ) -> None:
     """How good a model is on a cohort: discrimination, decisions, calibration, subgroups, drift, failures (extra 'study')."""
-    _require_packages()
+    require("study", *_PACKAGES)
     from OsteoScreenLib.study.evaluation.evaluate import EvaluationOptions
     from OsteoScreenLib.study.evaluation.evaluate import evaluate as measure
     from OsteoScreenLib.study.evaluation.predictions import read_predictions
@@ -88,7 +89,8 @@ def evaluate(
     prepare_folder(out)
     held = {name: read_predictions(path) for name, path in (("test", predictions), ("validation", validation)) if path}
     there = None if development is None else read_predictions(development)
-    with _progress(not as_json) as tell:
+    with Shown(not as_json) as bars:
+        tell = silent if bars is None else bars
         test = held.get("test") or given.predict(given.test_rows, "Test images", tell)
         fixed = held.get("validation")
         if fixed is None and given.validation_rows and given.classifier is not None and predictions is None:
@@ -142,15 +144,10 @@ class _Given:
 
     def people(self) -> People | None:
         """Whom age and sex are fitted on: the table's training and validation rows."""
-        import numpy as np
-
         from OsteoScreenLib.study.evaluation.baseline import People
 
         others = [row for row in self.rows if row.split in ("training", "validation") and self.split == "test"]
-        if not others:
-            return None
-        ages = np.array([np.nan if row.age is None else row.age for row in others], float)
-        return People(np.array([row.label for row in others]), ages, np.array([row.sex or "" for row in others], str))
+        return People.of_rows(others) if others else None
 
     def statements(self) -> list[str]:
         """What every page says."""
@@ -291,33 +288,3 @@ def _print(evaluation: Evaluation, files: dict[str, Path], given: _Given, as_jso
         print(f"Left out: {sentence}", file=sys.stderr)
     print(f"The report: {files['html']}, and for programs {files['csv']} and {files['json']}")
     print(" ".join(given.statements()), file=sys.stderr)
-
-
-@contextmanager
-def _progress(wanted: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar a stage on stderr, with the time that is left."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not wanted) as shown:
-        stages: dict[str, Any] = {}
-
-        def tell(what: str, done: int, total: int) -> None:
-            if what not in stages:
-                stages[what] = shown.add_task(what, total=total)
-            shown.update(stages[what], completed=done)
-
-        yield tell
-
-
-def _require_packages() -> None:
-    from importlib.util import find_spec
-
-    missing = [name for name in _PACKAGES if find_spec(name) is None]
-    if missing:
-        raise InputError(
-            f"This command needs more packages ({', '.join(missing)}); install them with 'pip install osteoscreen[study]', or from "
-            "requirements-study.txt.",
-            code="packages",
-        )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from OsteoScreenLib import __version__
+from OsteoScreenLib.commands.bars import Shown, Tell
 
 
 def run(
@@ -46,7 +48,8 @@ def run(
     site = site_of(model)
     gate = models.gate(site) if image_check else None
     reader = Reader(gate, models.segmenter(segmenter, device, site) if drawn else None, site)
-    with _shown(not as_json) as progress:
+    with Shown(not as_json) as bars:
+        progress = None if bars is None else partial(_tell, bars)
         facts = measure_cohort(rows, table.parent, out, classifier, reader, EffectOptions(**options), progress)
     effects = summarise(out, rows, facts, draws)
     files = {**write_effects(out, effects), "html": write_effects_page(out, effects)}
@@ -67,30 +70,5 @@ def run(
     return 0
 
 
-class _shown:
-    """A bar on stderr with the time that is left; nothing where none is wanted."""
-
-    def __init__(self, wanted: bool) -> None:
-        self._wanted = wanted
-        self._bar: Any = None
-        self._task: Any = None
-
-    def __enter__(self) -> Any:
-        return self._update if self._wanted else None
-
-    def _update(self, done: int, total: int, left_out: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        if self._bar is None:  # made with what is done already, so that the time left is reckoned from this call's images
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            self._bar = Progress(*columns, console=Console(file=sys.stderr))
-            self._bar.start()
-            self._task = self._bar.add_task("Covering bones", total=total, completed=done)
-        self._bar.update(
-            self._task, completed=done, description=f"Covering bones{f', {left_out} left out' if left_out else ''}"
-        )
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+def _tell(tell: Tell, done: int, total: int, left_out: int) -> None:
+    tell("Covering bones", done, total, f"{left_out} left out" if left_out else "")

@@ -6,16 +6,17 @@ import json
 import sys
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from OsteoScreenLib import __version__
+from OsteoScreenLib.commands.bars import Shown
 from OsteoScreenLib.commands.cohort import columns_of
 from OsteoScreenLib.errors import InputError
 
 if TYPE_CHECKING:
-    from OsteoScreenLib.study.training.options import Progress, TrainOptions
+    from OsteoScreenLib.study.training.options import TrainOptions
     from OsteoScreenLib.study.training.train import TrainedRun
 
 
@@ -175,31 +176,3 @@ def _added(bundle: Path) -> tuple[str, str]:
         return add_model(bundle).id, ""
     except InputError as error:
         return "", f"The panel does not list it yet: {error} To have both, train with another --name."
-
-
-class Shown:
-    """A bar on stderr for each stage, with the time that is left; nothing where none is wanted."""
-
-    def __init__(self, wanted: bool) -> None:
-        self._wanted = wanted
-        self._bar: Any = None
-        self._tasks: dict[str, Any] = {}
-
-    def __enter__(self) -> Progress | None:
-        return self._update if self._wanted else None
-
-    def _update(self, stage: str, done: int, total: int, remark: str) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        if self._bar is None:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            self._bar = Progress(*columns, TextColumn("{task.fields[remark]}"), console=Console(file=sys.stderr))
-            self._bar.start()
-        if stage not in self._tasks:  # made with what is done already, so that the time left is reckoned from this call's work
-            self._tasks[stage] = self._bar.add_task(stage, total=total, completed=done - 1, remark=remark)
-        self._bar.update(self._tasks[stage], completed=done, total=total, remark=remark)
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +24,32 @@ def claim_folder(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
     InputError
         run-differs, naming what differs; out when the folder holds something else.
     """
+    if begun(folder, facts):
+        return facts
+    try:
+        held: dict[str, Any] = json.loads((folder / RUN).read_text(encoding="utf-8"))
+        differs = [key for key in facts if key != "versions" and held[key] != facts[key]]
+    except (ValueError, KeyError, TypeError):
+        held, differs = {}, [RUN]
+    if not differs:
+        return held
+    raise InputError(
+        f"{folder} holds a run that differs in: {', '.join(differs)}; choose another folder with --out, or the same options.",
+        code="run-differs",
+    )
+
+
+def begun(folder: Path, facts: Mapping[str, Any]) -> bool:
+    """Whether run.json was written just now; False where the folder holds one already.
+
+    Raises `InputError` (out) when the folder holds something else.
+    """
     path = folder / RUN
     if path.is_file():
-        try:
-            held: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            differs = [key for key in facts if key != "versions" and held[key] != facts[key]]
-        except (ValueError, KeyError, TypeError):
-            held, differs = {}, [RUN]
-        if not differs:
-            return held
-        raise InputError(
-            f"{folder} holds a run that differs in: {', '.join(differs)}; choose another folder with --out, or the same options.",
-            code="run-differs",
-        )
+        return False
     if any(not entry.name.startswith(".") for entry in folder.iterdir()):
         raise InputError(
             f"{folder} is not empty and holds no run of this command; choose another folder with --out.", code="out"
         )
     write_text(path, json.dumps(facts, indent=2) + "\n")
-    return facts
+    return True

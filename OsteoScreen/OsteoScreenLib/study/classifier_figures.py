@@ -27,13 +27,10 @@ def best_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def youden(scores: np.ndarray, positive: np.ndarray) -> float:
-    """The threshold with the largest sensitivity + specificity - 1, midway to the next score below it."""
-    from sklearn.metrics import roc_curve
+    """`youden_threshold`, kept away from 0 and 1."""
+    from OsteoScreenLib.study.evaluation.operating_points import youden_threshold
 
-    false_rate, true_rate, thresholds = roc_curve(positive, scores, drop_intermediate=False)
-    best = int(np.argmax((true_rate - false_rate)[1:])) + 1
-    below = thresholds[best + 1] if best + 1 < len(thresholds) else thresholds[best]
-    return float(np.clip((thresholds[best] + below) / 2, 1e-4, 1 - 1e-4))
+    return float(np.clip(youden_threshold(scores, positive), 1e-4, 1 - 1e-4))
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ def run_model(cohort: Cohort, combination: Combination, settings: Settings, fold
         validation,
         test,
         EvaluationOptions(draws=settings.draws, seed=settings.seed, points=ModelBundle.from_bundle(bundle).operating_points),
-        people=_people(cohort.of("training")),
+        people=People.of_rows(cohort.of("training")),
         people_are="the training images",
     )
     progress("evaluating", 1, 1, "")
@@ -124,15 +124,6 @@ def run_model(cohort: Cohort, combination: Combination, settings: Settings, fold
         effects = summarise(folder / "bones", rows, facts, settings.draws)
         explained = _explained(folder / "bones", rows)
     return ModelResult(combination, folder, test, evaluation, effects, explained)
-
-
-def _people(rows: Sequence[CohortRow]) -> People:
-    """Whom the age-and-sex baseline is fitted on."""
-    return People(
-        np.array([row.label for row in rows], int),
-        np.array([np.nan if row.age is None else row.age for row in rows], float),
-        np.array([row.sex or "" for row in rows], str),
-    )
 
 
 def _explained(folder: Path, rows: Sequence[CohortRow]) -> Explained:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from OsteoScreenLib.study.cohort import CohortRow
 from OsteoScreenLib.study.evaluation.delong import Difference, compare, delong
 from OsteoScreenLib.study.evaluation.discrimination import Auc, RocCurve, auc_of, roc_points
 from OsteoScreenLib.study.evaluation.predictions import Predictions
@@ -28,6 +29,15 @@ class People:
     def of(cls, predictions: Predictions) -> People:
         """The people of a split."""
         return cls(predictions.label, predictions.age, predictions.sex)
+
+    @classmethod
+    def of_rows(cls, rows: Sequence[CohortRow]) -> People:
+        """The people of a table's rows."""
+        return cls(
+            np.array([row.label for row in rows], int),
+            np.array([np.nan if row.age is None else row.age for row in rows], float),
+            np.array([row.sex or "" for row in rows], str),
+        )
 
 
 @dataclass(frozen=True)

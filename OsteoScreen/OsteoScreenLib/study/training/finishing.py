@@ -99,21 +99,12 @@ def finish(
 
 def _manifest(story: Story, trained: Trained, domain: DomainCheck | None, t_score: bool) -> dict[str, Any]:
     options, parts, calibration = story.options, story.parts, story.calibration
-    architecture: dict[str, Any] = {
-        "library": "timm",
-        "name": trained.architecture.name,
-        "options": dict(trained.architecture.options),
-    }
-    if trained.architecture.lora is not None and trained.architecture.base is not None:
-        lora, base = trained.architecture.lora, trained.architecture.base
-        architecture["lora"] = {"rank": lora.rank, "alpha": lora.alpha, "targets": list(lora.targets)}
-        architecture["base"] = {"file": base.file, "sha256": base.sha256}
     manifest: dict[str, Any] = {
         "id": story.id,
         "kind": "classifier",
         "title": story.title,
         "site": options.site,
-        "architecture": architecture,
+        "architecture": trained.architecture.to_manifest(),
         "preprocessing": trained.preprocessing.to_manifest(),
         "classes": list(CLASSES),
         "operating_points": {

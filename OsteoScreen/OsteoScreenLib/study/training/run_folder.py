@@ -13,8 +13,9 @@ from typing import Any
 
 from OsteoScreenLib.errors import InputError, OsteoScreenError
 from OsteoScreenLib.files import remove_leftovers, write_atomically, write_text
+from OsteoScreenLib.study.claim import RUN, begun
 
-RUN, DONE, LOG = "run.json", "done.json", "log.jsonl"
+DONE, LOG = "done.json", "log.jsonl"
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,9 @@ class RunFolder:
             raise OsteoScreenError(
                 f"Could not make {self.path}: {error.strerror or error}; choose another folder with --out."
             ) from error
-        path = self.path / RUN
-        if not path.is_file():
-            if any(not entry.name.startswith(".") for entry in self.path.iterdir()):
-                raise InputError(
-                    f"{self.path} is not empty and holds no run of this command; choose another folder with --out.", code="out"
-                )
-            write_text(path, json.dumps(facts, indent=2) + "\n")
+        if begun(self.path, facts):
             return None
-        held = _read(path)
+        held = _read(self.path / RUN)
         wanted = json.loads(json.dumps(facts))
         differs = [word for word in _differing(held, wanted) if not word.startswith("versions")]
         if differs:
