@@ -118,7 +118,7 @@ def run(
     Raises `OsteoScreenError` in one sentence for what is wrong with table, options, weights or disk.
     """
     from OsteoScreenLib.exchange.comparison_page import write_comparison_page
-    from OsteoScreenLib.study.cohort import read_cohort
+    from OsteoScreenLib.study.cohort import are_simulated, read_cohort
     from OsteoScreenLib.study.cohorts.splits import given_splits, read_shares, split_by_patient
     from OsteoScreenLib.study.comparison.comparison import write_tables
     from OsteoScreenLib.study.comparison.one_model import Cohort, Settings
@@ -133,7 +133,7 @@ def run(
     cohort = Cohort(rows, splits, table.parent)
     recipe = {**training, "cache": out / "images"}
     if recipe["simulated"] is None:
-        recipe["simulated"] = _are_simulated(table, rows)
+        recipe["simulated"] = are_simulated(rows, table.parent)
     shown, omitted = _bones(cohort.of("test"), bones, segmenter, effects, training)
     settings = Settings(
         TrainOptions(backbone="", **recipe), weights, draws=draws, seed=split_seed, bones=shown, omitted=omitted
@@ -174,12 +174,6 @@ def _weights(plan: Plan, folder: Path | None) -> dict[str, Path | None]:
             raise InputError("Give either a folder of weights or random weights, not both.", code="option")
         return dict.fromkeys(known)
     return {family: require(one, folder) for family, one in known.items()}
-
-
-def _are_simulated(table: Path, rows: Sequence[CohortRow]) -> bool:
-    """Whether `osteoscreen simulate` left its mark beside the table, or in the folder of the images or the one above."""
-    folders = {table.parent, *(folder for row in rows for folder in (row.image.parent, row.image.parent.parent))}
-    return any((folder / "simulation.json").is_file() for folder in folders)
 
 
 def _bones(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,7 +72,7 @@ def train(
     ] = None,
     simulated: Annotated[
         bool | None,
-        typer.Option("--simulated/--real", help="What the images are; by default asked of the files beside the table."),
+        typer.Option("--simulated/--real", help="What the images are; by default asked of the files beside table and images."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of training.", min=0)] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")] = "auto",
@@ -96,27 +96,29 @@ def train(
     from OsteoScreenLib.study.training.options import TrainOptions
 
     targets = tuple(word.strip() for word in lora_targets.split(",") if word.strip())
-    known = simulated if simulated is not None else (table.parent / "simulation.json").is_file()
     given = {
         one.name: context.params[one.name] for one in fields(TrainOptions) if one.name not in ("lora_targets", "simulated")
     }
-    options = TrainOptions(**given, lora_targets=targets, simulated=known).checked()
-    done = _trained(table, columns, out, split, split_seed, options, leads() and not as_json)
+    options = TrainOptions(**given, lora_targets=targets, simulated=bool(simulated)).checked()
+    done = _trained(table, columns, out, split, split_seed, options, simulated is None, leads() and not as_json)
     if leads():
         _tell(done, _added(done.bundle) if add else ("", ""), as_json)
 
 
 def _trained(
-    table: Path, columns: str, out: Path, split: str, split_seed: int, options: TrainOptions, shown: bool
+    table: Path, columns: str, out: Path, split: str, split_seed: int, options: TrainOptions, ask_files: bool, shown: bool
 ) -> TrainedRun:
+    """ask_files : whether the images are simulated is asked of the files beside them."""
     from OsteoScreenLib.bones.vocabulary import site_named
-    from OsteoScreenLib.study.cohort import read_cohort
+    from OsteoScreenLib.study.cohort import are_simulated, read_cohort
     from OsteoScreenLib.study.cohorts.splits import read_shares, split_by_patient
     from OsteoScreenLib.study.training.train import train
 
     site_named(options.site)
     rows = read_cohort(table, columns_of(columns))
     splits = split_by_patient(rows, read_shares(split), split_seed)
+    if ask_files:
+        options = replace(options, simulated=are_simulated(rows, table.parent))
     with Shown(shown) as progress:
         return train(rows, splits, options, out, progress)
 

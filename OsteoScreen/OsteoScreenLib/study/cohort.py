@@ -16,6 +16,7 @@ from OsteoScreenLib.study.cohort_cells import Split, age_in, date_in, is_absent,
 from OsteoScreenLib.study.who_class import class_of
 
 COLUMNS = ("patient_id", "image", "label", "t_score", "age", "sex", "device", "view", "date", "split", "masks")
+SIMULATION = "simulation.json"  # beside a simulated cohort: how it was made
 _Value = TypeVar("_Value")
 
 
@@ -136,6 +137,12 @@ def read_table(path: Path, columns: Mapping[str, str] | None = None) -> CohortTa
     if not records:
         raise InputError(f"{path.name} has no rows; add one for each image.", code="cohort")
     return CohortTable(path, names, records)
+
+
+def are_simulated(rows: Sequence[CohortRow], folder: Path) -> bool:
+    """Whether `osteoscreen simulate` left its mark in `folder`, the table's, or in that of an image or the one above it."""
+    folders = {folder, *(near for row in rows for near in (row.image.parent, row.image.parent.parent))}
+    return any((near / SIMULATION).is_file() for near in folders)
 
 
 def cohort_digest(rows: Sequence[CohortRow], folder: Path) -> str:

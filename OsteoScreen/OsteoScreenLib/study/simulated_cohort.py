@@ -23,6 +23,7 @@ from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.files import remove_leftovers, write_text
 from OsteoScreenLib.simulate.sources import Sources, load_anatomies, sources_in
+from OsteoScreenLib.study.cohort import SIMULATION
 from OsteoScreenLib.study.stopwatch import Stopwatch
 
 ViewChoice = Literal["pa", "ap", "mixed"]
@@ -175,7 +176,7 @@ def _claim(folder: Path, options: CohortOptions, sources: Sources) -> None:
         "sources": sources.digests(),
     }
     facts = json.loads(json.dumps(facts))
-    path = folder / "simulation.json"
+    path = folder / SIMULATION
     if path.is_file():
         try:
             held = json.loads(path.read_text(encoding="utf-8"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -77,3 +78,19 @@ def test_wrong_input_is_one_sentence(table: Path, tmp_path: Path, capsys: pytest
     few.write_text("".join(table.read_text().splitlines(keepends=True)[:3]))
     assert main([word for word in words(few, tmp_path / "few") if word != "--json"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("mark", [".", "images", None])
+def test_simulated_images_are_known_as_such_also_from_a_table_elsewhere(table: Path, tmp_path: Path, mark: str | None) -> None:
+    """`osteoscreen cohort` writes its table into a folder of its own; what comes of simulated images must say so all the same."""
+    shutil.copytree(table.parent, tmp_path / "made")
+    if mark is not None:
+        (tmp_path / "made" / mark / "simulation.json").write_text("{}")
+    (tmp_path / "checked").mkdir()
+    checked = tmp_path / "checked" / "cohort.csv"
+    checked.write_text(table.read_text(encoding="utf-8").replace("images/", "../made/images/"), encoding="utf-8")
+    given = words(checked, tmp_path / "run")
+    given[given.index("partial")] = "linear"
+    assert main([*given, "--no-add"]) == 0
+    manifest = json.loads((tmp_path / "run" / "bundle" / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["training"]["simulated"] is (mark is not None)
