@@ -238,6 +238,12 @@ def simulate(
     bone_loss: Annotated[
         str, typer.Option(help="'global', or bones and groups that alone lose bone, such as 'Spine,right rib 5'.")
     ] = "global",
+    follow_up: Annotated[
+        float,
+        typer.Option(
+            help="Share of the radiographs that show the patient of the one before again, in another posture.", min=0, max=0.9
+        ),
+    ] = 0.0,
     shortcut: Annotated[Shortcut, typer.Option(help="What else shall tell the class, to provoke shortcuts.")] = Shortcut.none,
     strength: Annotated[float, typer.Option(help="How surely the shortcut tells it.", min=0, max=1)] = 1.0,
     workers: Annotated[int, typer.Option(help="Processes.", min=1, max=64)] = 2,
@@ -252,7 +258,8 @@ def simulate(
 
     code = run(
         skeleton, thorax_ct, out, count=count, seed=seed, size=size, view=view.value, prevalence=prevalence,
-        bone_loss=bone_loss, shortcut=shortcut.value, strength=strength, workers=workers, cache=cache, as_json=as_json,
+        bone_loss=bone_loss, follow_up=follow_up, shortcut=shortcut.value, strength=strength, workers=workers, cache=cache,
+        as_json=as_json,
     )  # fmt: skip
     raise typer.Exit(code)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 
 pytest.importorskip("numba", reason="the simulator's packages are not installed here")
 
@@ -152,6 +153,28 @@ def test_bone_loss_confined_to_bones_changes_the_image_there(
     rib = read_seg_nrrd(folder / row["masks"], radiograph).mask("right rib 7")
     change = np.abs(pixels[1.0] - pixels[0.0])
     assert change[rib].mean() > 2 * change[~rib].mean()
+
+
+def test_some_patients_have_several_images_of_one_body(skeleton: Path, thorax: Path, prepared: Path, tmp_path: Path) -> None:
+    options = CohortOptions(8, seed=2, size=SIZE, follow_up=0.5)
+    simulate_cohort(tmp_path / "some", skeleton, thorax, options, workers=2, cache=prepared)
+    rows = rows_of(tmp_path / "some")
+    of_patient = {row["patient_id"]: [one for one in rows if one["patient_id"] == row["patient_id"]] for row in rows}
+    assert 1 < len(of_patient) < 8
+    for patient, images in of_patient.items():
+        assert patient == Path(images[0]["image"]).stem.upper()
+        for what in ("age", "t_score", "label", "view", "truth_anatomy", "truth_bmd_g_cm2"):
+            assert len({one[what] for one in images}) == 1, what
+        read = [read_radiograph(tmp_path / "some" / one["image"]) for one in images]
+        files = [dcmread(tmp_path / "some" / one["image"], stop_before_pixels=True) for one in images]
+        assert {(one.PatientID, one.PatientAge) for one in files} == {(patient, f"{int(images[0]['age']):03d}Y")}
+        assert len({one.source.sop_instance_uid for one in read}) == len(images)
+        for one in read[1:]:  # posed and exposed anew
+            assert np.abs(one.pixels - read[0].pixels).mean() > 0.01
+    # A longer cohort goes on with the same patients.
+    assert [options.first_image(index) for index in range(8)] == [int(row["patient_id"][4:]) - 1 for row in rows]
+    alone = CohortOptions(8, seed=2, size=SIZE)
+    assert [alone.first_image(index) for index in range(8)] == list(range(8))
 
 
 def test_a_shortcut_ties_age_to_the_class(skeleton: Path, thorax: Path, prepared: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ def run(
     view: str,
     prevalence: str,
     bone_loss: str,
+    follow_up: float,
     shortcut: str,
     strength: float,
     workers: int,
@@ -41,6 +42,7 @@ def run(
         view=view,  # type: ignore[arg-type]
         prevalence=shares,
         loss_in=() if named == ("global",) else named,
+        follow_up=follow_up,
         shortcut=shortcut,  # type: ignore[arg-type]
         strength=strength,
     ).checked()

@@ -43,13 +43,15 @@ def write_case(
 ) -> dict[str, Any]:
     """Make image, masks and organs of image `index` in `folder`; the row for the table. Seeded by (options.seed, index).
 
+    A further image of a patient has the body, bone and age of the patient's first image, and all else anew.
     watch : is told the end of each of `STAGES`.
     """
     from OsteoScreenLib.study.simulated_cohort import case_name
 
     watch = watch or Stopwatch()
-    rng = np.random.default_rng([options.seed, index, 77])
-    name = case_name(index)
+    first = options.first_image(index)
+    rng = np.random.default_rng([options.seed, first, 77])
+    name, patient = case_name(index), case_name(first).upper()
     anatomy = anatomies[int(rng.integers(len(anatomies)))]
     upright = options.view == "pa" or (options.view == "mixed" and bool(rng.random() < 0.67))
     wanted = int(rng.choice(3, p=np.array(options.prevalence) / sum(options.prevalence)))
@@ -58,18 +60,21 @@ def write_case(
     density, loss = _bone(rng, parts, options, wanted)
     measured = dxa(parts, density)
     label = class_of(measured.t_score)
+    if index != first:
+        rng = np.random.default_rng([options.seed, index, 77])
     watch.lap("bone density")
     geometry = clinical_geometry(rng, parts, upright, options.size)
     view = project_chest(parts, geometry, anatomy.name, apart=tuple(density.by_bone))
     watch.lap("projection")
     image, exposure = _developed(rng, view, density, geometry.pixel_mm)
-    age = _age(rng, options, measured.t_score)
+    # Drawn after the picture where everybody has one image, so that the cohorts of before this option come out the same.
+    age = _age(np.random.default_rng([options.seed, first, 79]) if options.follow_up else rng, options, measured.t_score)
     image = _shortcut(image, options, label, rng)
     watch.lap("picture")
 
     sample = Sample(name, index, measured.t_score, f"SIMULATED chest {geometry.direction}")
     dataset = sample_dataset(image, geometry, sample, options.seed)
-    dataset.PatientID, dataset.PatientSex, dataset.PatientAge = name.upper(), "F", f"{age:03d}Y"
+    dataset.PatientID, dataset.PatientSex, dataset.PatientAge = patient, "F", f"{age:03d}Y"
     buffer = BytesIO()
     dataset.save_as(buffer, enforce_file_format=True)
     path = write_bytes(folder / "images" / f"{name}.dcm", buffer.getvalue())
@@ -81,7 +86,7 @@ def write_case(
     _write_organs(folder / "organs" / f"{name}.nrrd", view, geometry.pixel_mm / geometry.magnification)
     watch.lap("files")
     return {
-        "patient_id": name.upper(),
+        "patient_id": patient,
         "image": f"images/{name}.dcm",
         "age": age,
         "sex": "F",

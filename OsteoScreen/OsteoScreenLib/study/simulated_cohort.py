@@ -18,6 +18,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, Literal
 
+import numpy as np
+
 import OsteoScreenLib
 from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
 from OsteoScreenLib.errors import InputError
@@ -39,7 +41,8 @@ class CohortOptions:
     """What to simulate.
 
     size : rows and columns. prevalence : shares of normal, osteopenia, osteoporosis. loss_in : bones and groups that alone lose
-    bone; empty for all of them. shortcut : what else tells the class, and strength how surely (0 not at all, 1 entirely): the
+    bone; empty for all of them. follow_up : share of the images that show the patient of the image before once more, in another
+    posture and exposure. shortcut : what else tells the class, and strength how surely (0 not at all, 1 entirely): the
     patient's age, the grey scale, or a side marker that only low bone mass has.
     """
 
@@ -49,6 +52,7 @@ class CohortOptions:
     view: ViewChoice = "mixed"
     prevalence: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)
     loss_in: tuple[str, ...] = ()
+    follow_up: float = 0.0
     shortcut: Shortcut = "none"
     strength: float = 1.0
 
@@ -60,8 +64,16 @@ class CohortOptions:
             raise InputError("The prevalence is three shares that are not negative, for example 0.5,0.35,0.15.", code="option")
         if not 0 <= self.strength <= 1:
             raise InputError("The strength of a shortcut lies between 0 and 1.", code="option")
+        if not 0 <= self.follow_up <= 0.9:
+            raise InputError("The share of further images of a patient lies between 0 and 0.9.", code="option")
         CHEST_FRONTAL.expand(list(self.loss_in))
         return self
+
+    def first_image(self, index: int) -> int:
+        """The first image of the patient whom image `index` shows; it depends on seed and share alone, not on the count."""
+        while index and np.random.default_rng([self.seed, index, 78]).random() < self.follow_up:
+            index -= 1
+        return index
 
 
 def simulate_cohort(
@@ -180,6 +192,7 @@ def _claim(folder: Path, options: CohortOptions, sources: Sources) -> None:
     if path.is_file():
         try:
             held = json.loads(path.read_text(encoding="utf-8"))
+            held["options"].setdefault("follow_up", 0.0)  # cohorts older than the option
             same = all(
                 {k: v for k, v in held[key].items() if k != "count"} == {k: v for k, v in facts[key].items() if k != "count"}
                 for key in ("options", "sources")
