@@ -3,6 +3,7 @@
 
 python3 start.py                         the viewer on the simulated sample radiograph; without a display its analysis
 python3 start.py analyse FILE --out DIR  any command of `osteoscreen`
+python3 start.py --without-torch …       the same without PyTorch: enough to read a study whose results are stored in its folder
 python3 start.py test                    the linter, the type checker, the import contracts and the tests
 """
 
@@ -30,6 +31,9 @@ SETUP_FILES = (
     "requirements-test.txt",
 )
 
+# What the models are computed with; reading images and stored results needs none of it.
+MODEL_PACKAGES = ("torch", "torchvision", "timm", "peft", "grad-cam")
+
 # What Qt and VTK load from a Linux system without a display, and the Debian packages that bring it (Debian 13 renamed one).
 SYSTEM_LIBRARIES = {
     "libgthread-2.0.so.0": ("libglib2.0-0t64", "libglib2.0-0"),
@@ -48,9 +52,9 @@ FONTS = ("fonts-dejavu-core",)
 def main(arguments: list[str]) -> int:
     if sys.version_info < (3, 11):  # noqa: UP036  an older python3 starts this very file
         return fail(f"OsteoScreen needs Python 3.11 or newer; this is {sys.version.split()[0]}. Start it with a newer python3.")
-    testing = arguments[:1] == ["test"]
+    testing, reading = arguments[:1] == ["test"], arguments[:1] == ["--without-torch"]
     try:
-        set_up("test" if testing else "desktop")
+        set_up("test" if testing else "reader" if reading else "desktop")
         if testing and desktop_wheels_exist():
             provide_system_libraries()
     except SetupError as error:
@@ -58,7 +62,7 @@ def main(arguments: list[str]) -> int:
     environment = {**os.environ, "PYTHONUTF8": "1"}
     if testing:
         return run_tests(arguments[1:], {**environment, "HF_HUB_OFFLINE": "1"})
-    command = arguments or main_job()
+    command = (arguments[1:] or ["view"]) if reading else arguments or main_job()
     return subprocess.call([str(PYTHON), "-m", "OsteoScreenLib.cli", *command], env=environment)
 
 
@@ -87,17 +91,15 @@ class SetupError(Exception):
 def set_up(extra: str) -> None:
     """Make .venv hold the requirements. A stamp remembers what was installed, so a second start needs no network.
 
-    extra : "desktop" to run OsteoScreen, or "test", which holds that and more.
+    extra : "desktop" to run OsteoScreen, "test", which holds that and more, or "reader", which is "desktop" without the models' packages.
     """
     wanted = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in SETUP_FILES) + str(HERE).encode()).hexdigest()
-    stamps = [VENV / f"osteoscreen-{held}.stamp" for held in {extra, "test"}]
+    enough = {extra, "test", "desktop"} if extra == "reader" else {extra, "test"}
+    stamps = [VENV / f"osteoscreen-{held}.stamp" for held in enough]
     if PYTHON.exists() and any(stamp.is_file() and stamp.read_text() == wanted for stamp in stamps):
         return
-    print(
-        "Setting OsteoScreen up in .venv (downloads PyTorch, up to 3 GB and several minutes, once) …",
-        file=sys.stderr,
-        flush=True,
-    )
+    size = "1 GB" if extra == "reader" else "PyTorch, up to 3 GB"
+    print(f"Setting OsteoScreen up in .venv (downloads {size} and takes several minutes, once) …", file=sys.stderr, flush=True)
     if not desktop_wheels_exist():
         print(
             f"The desktop viewer is left out: its packages do not exist for Python {platform.python_version()} on "
@@ -106,13 +108,24 @@ def set_up(extra: str) -> None:
             flush=True,
         )
     create_environment()
-    install = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--editable", f"{HERE}[{extra}]"]
-    if subprocess.call(install) != 0:
+    install = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    if any(subprocess.call([*install, *what]) != 0 for what in packages(extra)):
         raise SetupError(
             "The requirements could not be installed (see the lines above); check the network and the free disk space "
             "(8 GB), then run the same command again."
         )
     (VENV / f"osteoscreen-{extra}.stamp").write_text(wanted)
+
+
+def packages(extra: str) -> list[list[str]]:
+    """What pip is asked to install, call by call."""
+    if extra != "reader":
+        return [["--editable", f"{HERE}[{extra}]"]]
+    lines = [
+        line for name in ("requirements.txt", "requirements-desktop.txt") for line in (HERE / name).read_text().splitlines()
+    ]
+    wanted = [line for line in lines if line and not line.startswith(("#", *(f"{name}>" for name in MODEL_PACKAGES)))]
+    return [wanted, ["--no-deps", "--editable", str(HERE)]]
 
 
 def provide_system_libraries() -> None:

@@ -17,7 +17,8 @@ import typer
 
 from OsteoScreenLib import __version__, cli_bench
 from OsteoScreenLib.cli_options import Device, DeviceOption, JsonOption, Precision
-from OsteoScreenLib.commands import cohort, compare, evaluate, failures, models, train, training
+from OsteoScreenLib.commands import cohort, compare, evaluate, failures, models, review, train, training
+from OsteoScreenLib.errors import InputError
 
 app = typer.Typer(
     name="osteoscreen",
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.add_typer(models.app, name="models")
 app.add_typer(cli_bench.app, name="bench")
 app.add_typer(training.app, name="train-embedded")
+app.add_typer(review.app, name="review")
 app.command("cohort")(cohort.cohort)
 app.command("compare")(compare.compare)
 app.command("evaluate")(evaluate.evaluate)
@@ -119,7 +121,15 @@ def osteoscreen(
 @app.command()
 def analyse(
     images: Images,
-    out: Out,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the results; several images get a folder each in it.")
+    ] = None,
+    study: Annotated[
+        Path | None,
+        typer.Option(
+            help="Instead of --out: a reader study's folder, where all that a reader could ask is stored; made if it is not there."
+        ),
+    ] = None,
     model: Annotated[str, typer.Option(help="Id of a classifier, or its folder.")] = "chest-sim-classifier",
     device: DeviceOption = Device.auto,
     precision: Annotated[Precision, typer.Option(help="Number format of the network.")] = Precision.auto,
@@ -172,13 +182,17 @@ def analyse(
         "masks": str(masks) if masks else None,
         "seed": seed,
     }
+    if study is not None:
+        _store("--out" if out else "", study, images, options, as_json)
+    if out is None:
+        raise InputError("Name a folder for the results with --out, or a reader study with --study.", code="out")
     _run("analyse", images, out, options, as_json)
 
 
 @app.command()
 def view(
     image: Annotated[
-        Path | None, typer.Argument(help="A radiograph, or a scene (.mrb), that is opened at once.", show_default=False)
+        Path | None, typer.Argument(help="A radiograph, a scene (.mrb) or a study's folder, opened at once.", show_default=False)
     ] = None,
 ) -> None:
     """Open the viewer's window: radiograph, heatmap, bones to switch off and on, and the answer that follows."""
@@ -365,6 +379,23 @@ def _run(command: Any, images: list[Path], out: Path, options: dict[str, Any], a
     from OsteoScreenLib.commands.images import run
 
     raise typer.Exit(run(command, images, out, options, as_json=as_json, debug=_debug))
+
+
+def _store(out: str, study: Path, images: list[Path], options: dict[str, Any], as_json: bool) -> None:
+    """The results of a study. Every bone is covered there anyway, and its readers see the images as the files have them."""
+    from OsteoScreenLib.commands.store_analyses import analyse_images
+    from OsteoScreenLib.worker.requests import AnalysisOptions, options_from
+
+    wanted = options_from(AnalysisOptions, options)
+    plain = AnalysisOptions(
+        device=wanted.device, segmenter=wanted.segmenter, model=wanted.model, precision=wanted.precision, target=wanted.target,
+        saliency=wanted.saliency,
+    )  # fmt: skip
+    others = [name for name, value in vars(wanted).items() if value != vars(plain)[name]]
+    if out or others:
+        option = out or "--" + {"margin_px": "margin"}.get(others[0], others[0].replace("_", "-"))
+        raise InputError(f"{option} does not go with --study; leave it out.", code="option")
+    raise typer.Exit(analyse_images(study, images, plain, as_json=as_json, debug=_debug))
 
 
 _debug = False  # set once by `main`, because --debug may stand anywhere on the command line

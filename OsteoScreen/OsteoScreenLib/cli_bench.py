@@ -258,3 +258,45 @@ def realism(
         print(json.dumps(figures.as_json(), indent=2))
     else:
         Console().print(figures.as_table(), f"The plot and the sheet lie in {out}.", sep="\n")
+
+
+@app.command("review")
+def review(
+    image: Annotated[
+        Path | None, typer.Argument(help="A radiograph; the simulated sample if none.", show_default=False)
+    ] = None,
+    cases: Annotated[int, typer.Option(help="Cases of the long worklist.", min=1)] = 10_000,
+    steps: Annotated[int, typer.Option(help="Cases that are read one after another.", min=2)] = 100,
+    as_json: JsonOption = False,
+) -> None:
+    """How soon a long worklist opens and the next case is on the screen, and whether memory grows while cases are read."""
+    from OsteoScreenLib.benchmarks.panel import sample_radiograph
+    from OsteoScreenLib.benchmarks.review_room import measure_review
+    from OsteoScreenLib.commands.view import require_packages
+
+    require_packages()
+    figures = measure_review(image or sample_radiograph(), cases, steps)
+    print(json.dumps(figures.as_json(), indent=2) if as_json else figures.as_text())
+
+
+@app.command("review-soak")
+def review_soak(
+    kills: Annotated[int, typer.Option(help="How many times the reading process is killed.", min=1)] = 200,
+    folder: Annotated[
+        Path | None, typer.Option(help="A folder on the disk to try; the system's temporary one if not given.", exists=True)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the moments.", min=0)] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Does a reader who is killed lose a read? A process that locks and exports reads is killed at random moments."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from OsteoScreenLib.benchmarks.review_soak import soak
+
+    with Progress(console=Console(stderr=True), disable=as_json) as shown:
+        task = shown.add_task("Killing", total=kills)
+        figures = soak(kills, seed, folder, lambda done, total: shown.update(task, completed=done, total=total))
+    print(json.dumps(figures.as_json(), indent=2) if as_json else figures.as_text())
+    if not figures.passed:
+        raise typer.Exit(failures.OUR_FAULT)

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from packaging.requirements import Requirement
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -46,14 +47,35 @@ def test_without_arguments_the_viewer_opens_where_it_is_seen(start, monkeypatch,
     assert start.main_job()[0] == "analyse"
 
 
+def test_a_reader_is_set_up_without_the_packages_of_the_models(start, monkeypatch, tmp_path) -> None:
+    calls: list[list[str]] = []
+    monkeypatch.setattr(start, "VENV", tmp_path)
+    monkeypatch.setattr(start, "create_environment", lambda: None)
+    monkeypatch.setattr(start, "PYTHON", Path(sys.executable))
+    monkeypatch.setattr(start.subprocess, "call", lambda command, **_: calls.append(command) or 0)
+    assert start.main(["--without-torch", "review", "status", "STUDY"]) == 0
+    first, second, last = calls
+    packages = {Requirement(line).name for line in first[first.index("--disable-pip-version-check") + 1 :]}
+    everything = {
+        Requirement(line).name
+        for name in ("requirements.txt", "requirements-desktop.txt")
+        for line in (REPOSITORY / name).read_text().splitlines()
+        if line and not line.startswith("#")
+    }
+    assert everything - packages == set(start.MODEL_PACKAGES) and packages < everything
+    assert second[-3:-1] == ["--no-deps", "--editable"] and last[-3:] == ["review", "status", "STUDY"]
+    calls.clear()
+    assert start.main(["--without-torch"]) == 0 and [call[-1] for call in calls] == ["view"]  # nothing is installed twice
+    calls.clear()
+    assert start.main(["models", "list"]) == 0 and calls[0][-1].endswith("[desktop]")  # PyTorch comes when it is asked for
+
+
 @pytest.mark.parametrize("python", ["3.11", "3.13", "3.14"])
 @pytest.mark.parametrize(
     ("system", "machine"),
     [("linux", "x86_64"), ("linux", "aarch64"), ("win32", "AMD64"), ("darwin", "arm64"), ("darwin", "x86_64")],
 )
 def test_the_markers_say_what_start_says(start, monkeypatch, python, system, machine) -> None:
-    from packaging.requirements import Requirement
-
     monkeypatch.setattr(sys, "platform", system)
     monkeypatch.setattr(sys, "version_info", (*map(int, python.split(".")), 0, "final", 0))
     monkeypatch.setattr(platform, "machine", lambda: machine)

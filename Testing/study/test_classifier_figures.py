@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+from OsteoScreenLib.classifier.truth_cells import class_of
 from OsteoScreenLib.simulate.bone_loss import DensityLine
 from OsteoScreenLib.study.classifier_figures import (
     Interval,
@@ -21,7 +22,6 @@ from OsteoScreenLib.study.classifier_figures import (
     youden,
 )
 from OsteoScreenLib.study.density import density_at, random_t_score
-from OsteoScreenLib.study.who_class import class_of
 
 
 @pytest.mark.parametrize(("t_score", "label"), [(1.0, 0), (-1.0, 0), (-1.01, 1), (-2.49, 1), (-2.5, 2), (-4.0, 2)])

@@ -13,7 +13,7 @@ pytest.importorskip("torch")
 
 from OsteoScreenLib.files import resource_folder  # noqa: E402
 from OsteoScreenLib.simulate.projection import Geometry  # noqa: E402
-from OsteoScreenLib.study.samples import SAMPLES, sample_dataset  # noqa: E402
+from OsteoScreenLib.study.samples import SAMPLES, sample_dataset, samples_table  # noqa: E402
 
 SHIPPED = [resource_folder("SampleData", f"{sample.name}.dcm") for sample in SAMPLES]
 
@@ -54,3 +54,7 @@ def test_shipped_samples_say_what_they_are(path: Path):
 def test_attribution_lies_beside_the_samples():
     text = resource_folder("SampleData", "ATTRIBUTION.md").read_text(encoding="utf-8")
     assert all(path.name in text for path in SHIPPED) and "CC BY-SA" in text
+
+
+def test_the_shipped_table_is_of_the_shipped_samples():
+    assert resource_folder("SampleData", "samples.csv").read_text(encoding="utf-8") == samples_table()

@@ -19,12 +19,12 @@ pytest.importorskip("numba", reason="the simulator's packages are not installed 
 
 from OsteoScreenLib.bones.segnrrd import read_seg_nrrd
 from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
+from OsteoScreenLib.classifier.truth_cells import class_of
 from OsteoScreenLib.cli import main
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.radiograph.read import read_radiograph
 from OsteoScreenLib.simulate.sources import load_anatomies, sources_in
 from OsteoScreenLib.study.simulated_cohort import CohortOptions, simulate_cohort
-from OsteoScreenLib.study.who_class import class_of
 
 pytestmark = pytest.mark.timeout(900)
 SIZE = 160

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from OsteoScreenLib.commands import failures
 from OsteoScreenLib.errors import InputError
+from OsteoScreenLib.review.study import is_study
 
 DESKTOP_PACKAGES = {"slicer": "slicer-core", "vtkmodules": "vtk", "PySide6": "PySide6-Essentials", "qtpy": "qtpy"}
 # Qt's X11 plugin links to these, and Qt ends the whole process when one is missing.
@@ -26,9 +27,14 @@ HEADLESS_PACKAGES = "libglib2.0-0 libgl1 libegl1 libxkbcommon0 libfontconfig1 li
 
 
 def open_window(image: Path | None) -> int:
-    """Open the viewer and return its exit code. Raises `InputError` where there is nothing to open a window with."""
-    if image is not None and not image.is_file():
-        raise InputError(f"There is no file {image}; give the path of a radiograph or of a scene.", code="no-file")
+    """Open the viewer and return its exit code. image : a radiograph, a scene or the folder of a study.
+
+    Raises `InputError` where there is nothing to open, or nothing to open a window with.
+    """
+    if image is not None and not image.is_file() and not is_study(image):
+        raise InputError(
+            f"There is no file {image}; give the path of a radiograph, of a scene or of a study's folder.", code="no-file"
+        )
     require_packages()
     require_display(os.environ, sys.platform)
     try:

@@ -54,6 +54,10 @@ class FrontView(CaseView):
         """As `CaseView.names_at_cursor`, in front."""
         super().names_at_cursor(lambda names: callback(names) if self._in_front else None)
 
+    def hands(self, callback: Callable[[], object]) -> None:
+        """As `CaseView.hands`, in front."""
+        super().hands(lambda: callback() if self._in_front else None)
+
     def keys(self, callback: Callable[[str, bool], object]) -> None:
         """As `CaseView.keys`, in front; a key that is held when the module goes to the back still counts as released."""
         super().keys(lambda key, pressed: callback(key, pressed) if self._in_front or not pressed else None)

@@ -97,22 +97,25 @@ class SlicerHost:
 class ModulePanel:
     """The panel inside Slicer with all that belongs to it: built by the module's widget, ended by its clean-up.
 
-    widget : the panel's QWidget. presenter : what the panel shows; scripts and the self-test talk to it.
+    widget : the two tabs. presenter : what the tab Analyse shows; scripts and the self-test talk to it. reviewing : what Review shows.
     """
 
     def __init__(self, parent: Any) -> None:
         from OsteoScreenLib.hosts.front_view import FrontView
-        from OsteoScreenLib.ui.panel import Panel
         from OsteoScreenLib.ui.presenter import Presenter
+        from OsteoScreenLib.ui.review_presenter import ReviewPresenter
+        from OsteoScreenLib.ui.tabs import Tabs
         from OsteoScreenLib.workbench.desk import Desk
         from OsteoScreenLib.workbench.worker_client import WorkerClient
 
         self.host = SlicerHost()
         self._desk = Desk(WorkerClient(self.host.worker_python(), log=log_file()))
         self._desk.failed.connect(self._on_failed)
-        self.presenter = Presenter(self._desk, self.host, FrontView(VIEW))
-        self._panel = Panel(parent, self.presenter, self.host)
-        self.widget = self._panel.widget
+        view = FrontView(VIEW)
+        self.presenter = Presenter(self._desk, self.host, view)
+        self.reviewing = ReviewPresenter(self.presenter, self._desk, self.host, view)
+        self._tabs = Tabs(parent, self.presenter, self.reviewing, self.host)
+        self.widget = self._tabs.widget
         self.presenter.take_from_scene()  # a scene with cases may have been opened before this module was
         self._shown = self._closed = False
 
@@ -121,6 +124,7 @@ class ModulePanel:
         if not self._shown and not self._closed:
             self._shown = True
             self.presenter.enter()
+            self.reviewing.enter()
             if self.host.libraries.known_ready:
                 self.presenter.warm_up()  # while the reader looks for his image
 
@@ -128,6 +132,7 @@ class ModulePanel:
         """The module goes to the back: the reader finds his layout and layers as they were."""
         if self._shown:
             self._shown = False
+            self.reviewing.leave()
             self.presenter.leave()
 
     def close(self) -> None:
@@ -136,7 +141,8 @@ class ModulePanel:
             return
         self.leave()
         self._closed = True
-        self._panel.close()
+        self._tabs.close()
+        self.reviewing.close()
         self.presenter.close()
 
     def _on_failed(self, _sentence: str, details: str) -> None:

@@ -56,7 +56,7 @@ class Bits:
 def modality_transform(dataset: Dataset, signed: bool, little_endian: bool) -> tuple[Function | None, list[Note]]:
     """Modality LUT, else rescale slope and intercept, else None. A table that cannot be read is noted and left out."""
     for item in header.items(dataset, "ModalityLUTSequence")[:1]:
-        table = _table(item, signed, little_endian)
+        table = table_of(item, signed, little_endian)
         if table is not None:
             return lookup(*table), []
         return None, [Note("bad-lookup-table", "warning", "The header's Modality LUT cannot be read and was left out.")]
@@ -129,7 +129,7 @@ def _windows(dataset: Dataset) -> list[Function | None]:
 
 
 def _voi_table(item: Dataset, signed: bool, little_endian: bool) -> Function | None:
-    table = _table(item, signed, little_endian)
+    table = table_of(item, signed, little_endian)
     if table is None or table[1].max() <= 0:
         return None
     first, entries = table
@@ -137,7 +137,7 @@ def _voi_table(item: Dataset, signed: bool, little_endian: bool) -> Function | N
     return lookup(first, entries / (2 ** int(entries.max()).bit_length() - 1))
 
 
-def _table(item: Dataset, signed: bool, little_endian: bool) -> tuple[float, np.ndarray] | None:
+def table_of(item: Dataset, signed: bool, little_endian: bool) -> tuple[float, np.ndarray] | None:
     """First input value and float64 entries of a LUT item, None when it cannot be read."""
     descriptor = header.numbers(item, "LUTDescriptor")
     data = header.value(item, "LUTData")

@@ -48,6 +48,11 @@ _SITE_WORDS = (
     ("SPINE", r"\bSPINE\b"),
 )
 _SITE_PATTERNS = tuple((site, re.compile(words)) for site, words in _SITE_WORDS)
+# Defined Terms of Body Part Examined before they became a table of their own (DICOM PS3.3-2008, C.7.3.1).
+_DEFINED_SITES = {
+    "SKULL", "CSPINE", "TSPINE", "LSPINE", "SSPINE", "COCCYX", "CHEST", "CLAVICLE", "BREAST", "ABDOMEN", "PELVIS", "HIP", "SHOULDER",
+    "ELBOW", "KNEE", "ANKLE", "HAND", "FOOT", "EXTREMITY", "HEAD", "HEART", "NECK", "LEG", "ARM", "JAW",
+}  # fmt: skip
 _DESCRIPTIONS = ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription", "StudyDescription")
 
 
@@ -85,6 +90,16 @@ def site_of_header(dataset: Dataset) -> str:
         if site:
             return site
     return "JAW" if header.word(dataset, "Modality") in {"PX", "IO"} else ""
+
+
+def known_view(text: str) -> str:
+    """PA, AP, LATERAL or OBLIQUE, "" for any other text: a value that cannot be a person's name."""
+    return _VIEW_POSITIONS.get(text.upper()) or _view_in(text.replace("_", " "))
+
+
+def known_site(text: str) -> str:
+    """A body part as this room or the standard names it, "" for any other text: it may name a person."""
+    return text if text in _DEFINED_SITES or text in {site for site, _ in _SITE_WORDS} else ""
 
 
 def _view_in(words: str) -> str:

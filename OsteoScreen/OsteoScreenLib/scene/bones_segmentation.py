@@ -57,16 +57,21 @@ def fill(segmentation: Any, radiograph: Any, masks: BoneMasks) -> None:
         bones.SetSourceRepresentationName(LABELMAP)
         for name in masks.names:
             layer, label = masks.table[name]
-            bone = masks.site.by_name[name]
-            segment = slicer.vtkSegment()
-            segment.SetName(name)
-            segment.SetColor(*(channel / 255 for channel in bone.colour))
-            segment.SetTag(_TERMINOLOGY_TAG, terminology_entry(bone))
-            segment.SetTag(GROUP_TAG, bone.group)
-            segment.SetTag(METHOD_TAG, masks.method)
-            segment.AddRepresentation(LABELMAP, images[layer])  # the same object in several segments is a shared layer
-            segment.SetLabelValue(label)
-            bones.AddSegment(segment, segment_id(name))
+            # The same object in several segments is a shared layer.
+            bones.AddSegment(new_segment(masks.site.by_name[name], masks.method, images[layer], label), segment_id(name))
+
+
+def new_segment(bone: Bone, method: str, image: Any, label: int) -> Any:
+    """A segment of a bone, whose mask is `label` in a label map."""
+    segment = slicer.vtkSegment()
+    segment.SetName(bone.name)
+    segment.SetColor(*(channel / 255 for channel in bone.colour))
+    segment.SetTag(_TERMINOLOGY_TAG, terminology_entry(bone))
+    segment.SetTag(GROUP_TAG, bone.group)
+    segment.SetTag(METHOD_TAG, method)
+    segment.AddRepresentation(LABELMAP, image)
+    segment.SetLabelValue(label)
+    return segment
 
 
 def remove_all(segmentation: Any) -> None:

@@ -21,6 +21,10 @@ from OsteoScreenLib.scene.readers_view import ReadersView
 from OsteoScreenLib.scene.volume_image import OWN_NODE
 
 _WINDOW_LEVEL = "vtkMRMLScalarBarDisplayableManager"
+_HANDS = (
+    "MouseMoveEvent", "LeftButtonPressEvent", "MiddleButtonPressEvent", "RightButtonPressEvent", "MouseWheelForwardEvent",
+    "MouseWheelBackwardEvent", "KeyPressEvent",
+)  # fmt: skip
 
 
 class CaseView:
@@ -131,6 +135,16 @@ class CaseView:
         self._observe(interactor, "KeyPressEvent", pressed)
         self._observe(interactor, "KeyReleaseEvent", released)
         self._observe(interactor, "LeaveEvent", left)
+
+    def hands(self, callback: Callable[[], object]) -> None:
+        """Call whenever the reader moves the mouse in the view, presses a button, turns the wheel or presses a key."""
+        interactor = self._widget.sliceView().interactor()
+
+        def moved(*_: object) -> None:
+            callback()
+
+        for event in _HANDS:
+            self._observe(interactor, event, moved)
 
     # The reader's own view
 

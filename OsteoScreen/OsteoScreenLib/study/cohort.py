@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from OsteoScreenLib.classifier.truth_cells import class_of, is_absent, label_in, number_in
 from OsteoScreenLib.errors import InputError
-from OsteoScreenLib.study.cohort_cells import Split, age_in, date_in, is_absent, label_in, number_in, sex_in, split_in
-from OsteoScreenLib.study.who_class import class_of
+from OsteoScreenLib.study.cohort_cells import Split, age_in, date_in, sex_in, split_in
 
 COLUMNS = ("patient_id", "image", "label", "t_score", "age", "sex", "device", "view", "date", "split", "masks")
 SIMULATION = "simulation.json"  # beside a simulated cohort: how it was made

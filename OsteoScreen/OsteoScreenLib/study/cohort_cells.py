@@ -5,12 +5,11 @@ Each reader takes the stripped text of a cell and raises `ValueError` with the e
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import date, datetime
 from typing import Literal
 
-from OsteoScreenLib.classifier.prediction import CLASSES
+from OsteoScreenLib.classifier.truth_cells import number_in
 
 Split = Literal["training", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("training", "validation", "test")
@@ -20,30 +19,6 @@ _SPLIT_WORDS: dict[str, Split] = {
     "test": "test", "testing": "test",
 }  # fmt: skip
 _SEX_WORDS = {"f": "F", "female": "F", "woman": "F", "m": "M", "male": "M", "man": "M", "o": "O", "other": "O"}
-_ABSENT = {"", "na", "n/a", "nan", "none", "null", "unknown", "-", "?"}
-
-
-def is_absent(text: str) -> bool:
-    """Whether a cell of an optional column says that nothing is known."""
-    return text.lower() in _ABSENT
-
-
-def number_in(text: str, example: str) -> float:
-    """A finite number; with a point, as in `example`."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ValueError(f"'{text}' is no number; write for example {example}")
-    return value
-
-
-def label_in(text: str) -> int:
-    """A class by its name, as its place in `CLASSES`."""
-    if text.lower() not in CLASSES:
-        raise ValueError(f"'{text}' is no class; write {', '.join(CLASSES[:-1])} or {CLASSES[-1]}")
-    return CLASSES.index(text.lower())
 
 
 def split_in(text: str) -> Split:

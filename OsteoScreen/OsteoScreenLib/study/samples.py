@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from OsteoScreenLib.classifier.prediction import CLASSES
+from OsteoScreenLib.classifier.truth_cells import class_of
 from OsteoScreenLib.files import write_bytes, write_text
 from OsteoScreenLib.simulate.anatomy import Anatomy
 from OsteoScreenLib.simulate.bone_loss import DensityLine
@@ -153,7 +155,16 @@ def write_samples(
         sample_dataset(pixels, geometry, sample, seed).save_as(buffer, enforce_file_format=True)
         written.append(write_bytes(folder / f"{sample.name}.dcm", buffer.getvalue()))
     write_text(folder / "ATTRIBUTION.md", _attribution(seed))
+    write_text(folder / "samples.csv", samples_table())
     return written
+
+
+def samples_table() -> str:
+    """The samples as a table that names images and truth, for a reader study."""
+    rows = (
+        f"{sample.name}.dcm,{sample.body},{CLASSES[class_of(sample.t_score)]},{sample.t_score:g},PA\n" for sample in SAMPLES
+    )
+    return "image,patient_id,label,t_score,view\n" + "".join(rows)
 
 
 def _attribution(seed: int) -> str:

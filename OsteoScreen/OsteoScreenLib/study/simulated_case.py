@@ -13,6 +13,7 @@ from OsteoScreenLib.bones.masks import BoneMasks
 from OsteoScreenLib.bones.segnrrd import write_seg_nrrd
 from OsteoScreenLib.bones.vocabulary import CHEST_FRONTAL
 from OsteoScreenLib.classifier.prediction import CLASSES
+from OsteoScreenLib.classifier.truth_cells import class_of
 from OsteoScreenLib.files import write_atomically, write_bytes
 from OsteoScreenLib.radiograph.read import read_radiograph
 from OsteoScreenLib.simulate.anatomy import Anatomy
@@ -27,7 +28,6 @@ from OsteoScreenLib.study.density import density_at, random_t_score
 from OsteoScreenLib.study.density_views import random_exposure
 from OsteoScreenLib.study.samples import Sample, sample_dataset
 from OsteoScreenLib.study.stopwatch import Stopwatch
-from OsteoScreenLib.study.who_class import class_of
 
 if TYPE_CHECKING:
     from OsteoScreenLib.study.simulated_cohort import CohortOptions

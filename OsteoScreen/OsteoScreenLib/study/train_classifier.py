@@ -20,6 +20,7 @@ from OsteoScreenLib.classifier.model_bundle import Architecture
 from OsteoScreenLib.classifier.network import build_network
 from OsteoScreenLib.classifier.prediction import CLASSES
 from OsteoScreenLib.classifier.preprocess import PreprocessSpec, prepare
+from OsteoScreenLib.classifier.truth_cells import class_of
 from OsteoScreenLib.files import write_atomically
 from OsteoScreenLib.simulate.thorax import GROUPS
 from OsteoScreenLib.study.classifier_card import ClassifierReport, classifier_card, command_of
@@ -38,7 +39,6 @@ from OsteoScreenLib.study.classifier_leak import DEVELOPMENTS, Development, deve
 from OsteoScreenLib.study.density import random_t_score
 from OsteoScreenLib.study.density_views import Bodies, Triplet, develop, load_bodies, triplets
 from OsteoScreenLib.study.views import render_views
-from OsteoScreenLib.study.who_class import class_of
 
 log = logging.getLogger(__name__)
 

@@ -49,6 +49,8 @@ class Banners:
             label.setVisible(used)
             if used:
                 paint_sentence(label, *self._shown[index], colours)
+            else:
+                forget_sentence(label)
         self.widget.setVisible(bool(self._shown))
 
 
@@ -96,6 +98,7 @@ class MessageBar:
         if self._sentence:
             self._severity = self._sentence = ""
             self.widget.setVisible(False)
+            forget_sentence(self._label)
             self.closed.emit()
 
     def restyle(self) -> None:
@@ -118,3 +121,10 @@ def paint_sentence(label: Widget, severity: str, sentence: str, colours: Colours
     label.setText(f"{SIGNS.get(severity, SIGNS['info'])}&nbsp;{escape(sentence)}")
     label.setToolTip(f"{WORDS.get(severity, WORDS['info'])}: {sentence}")
     label.setAccessibleName(f"{WORDS.get(severity, WORDS['info'])}: {sentence}")
+
+
+def forget_sentence(label: Widget) -> None:
+    """A hidden label too holds nothing of what it said."""
+    label.setText("")
+    label.setToolTip("")
+    label.setAccessibleName("")

@@ -45,6 +45,11 @@ class LogSection:
             self._lines.append(part)
             self._text.appendPlainText(part)
 
+    def clear(self) -> None:
+        """Forget every line."""
+        self._lines.clear()
+        self._text.clear()
+
     def copy(self) -> None:
         """Put the lines into the clipboard."""
         qt_api.set_clipboard_text("\n".join(self._lines))

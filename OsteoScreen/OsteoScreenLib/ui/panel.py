@@ -365,6 +365,14 @@ class Panel:
         if self._dialog is not None:
             self._dialog.restyle()
 
+    def forget(self) -> None:
+        """Show, and keep, nothing of what was said so far: neither the message nor the log."""
+        self.messages.clear()
+        self.log.clear()
+        self._last_fault = ""
+        if self._dialog is not None:
+            self._dialog.show_message("", "")
+
     def close(self) -> None:
         """Stop the timer and listen no more. Safe to call twice."""
         if self._closed:

@@ -60,6 +60,7 @@ class Presenter(Switches):
         self._about: tuple[str, Toggles] | None = None  # case and toggles that the effects were last told for
         self._told_numbers: Numbers | None = None
         self._edited_at: dict[str, float] = {}
+        self._reserved = ""  # why nothing is opened or analysed here
         self._listen()
         self.refresh_models()
 
@@ -75,6 +76,7 @@ class Presenter(Switches):
         desk.devices_known.connect(self._on_devices)
         desk.progressed.connect(self._on_progress)
         desk.failed.connect(self._on_failed)
+        desk.not_stored.connect(lambda sentence: self.message.emit("info", sentence))
         desk.busy_changed.connect(self._on_busy)
         desk.logged.connect(self.log.emit)
         self._shelf.changed.connect(self._on_case_changed)
@@ -143,7 +145,7 @@ class Presenter(Switches):
         self._tell("reading", "volumes")  # what the reader chose is not so
 
     def _ready(self) -> bool:
-        problem = self._host.make_ready()
+        problem = self._reserved or self._host.make_ready()
         if problem:
             self.message.emit("error", problem)
         return not problem
@@ -160,11 +162,11 @@ class Presenter(Switches):
         self._on_the_table()
         self._dirty = True
 
-    def _on_the_table(self) -> None:
+    def _on_the_table(self, fit: bool = True) -> None:
         """Show what is on the table now, and ask for what is not known of it."""
         self.cursor_bones = []
         self._attach()
-        self._show(fit=True)
+        self._show(fit)
         self._tell_all()
         self._explain()
         self._ask()
@@ -258,6 +260,31 @@ class Presenter(Switches):
             self.message.emit("warning", BUSY)
         elif self._ready():
             self._desk.add_model(str(folder))
+
+    # Lent to a reading, which brings the cases and takes them away
+
+    def reserve(self, why: str) -> None:
+        """From now on nothing is opened or analysed here but what `put_on_table` brings. why : one sentence; "" ends it."""
+        self._reserved = why
+
+    def put_on_table(self, place: Place) -> None:
+        """Show an analysed case whose radiograph is in the scene and in the view already; zoom and place stay."""
+        result = place.case.result
+        if result is None:
+            raise ValueError("a case without a result is not put on this table")
+        self._shelf.put(place)
+        place.scene.set_bones(result.masks)
+        place.scene.set_outlines(place.case.toggles.hidden)
+        self.idle_sentence = "The stored answer is on the table."
+        self._on_the_table(fit=False)
+
+    def put_away(self) -> None:
+        """Every case leaves the table and the scene, and its answers the memory."""
+        for place in self._shelf:
+            self._shelf.forget(place.case.token)
+            self._desk.answers.forget(place.case.reading.image_sha256)
+        self._edited_at.clear()
+        self._leave_table()
 
     # Looking
 
@@ -504,10 +531,8 @@ class Presenter(Switches):
     def _on_key(self, key: str, pressed: bool) -> None:
         if key == "space":
             self.hold_untouched(pressed)
-        elif pressed and key.isdigit() and self.case is not None:
-            groups = dict(enumerate(self.site.groups, start=1))
-            bones = self.case.subjects().get(groups.get(int(key), ""), frozenset())
-            self.case.set_covered(bones, covered=not bones <= self.case.toggles.covered)
+        elif pressed and key.isdigit() and not self._reserved:
+            self.turn_group(int(key))
 
     def _on_case_broken(self, token: str) -> None:
         place = self._shelf.place(token)
@@ -538,6 +563,8 @@ class Presenter(Switches):
 
     def take_from_scene(self) -> None:
         """Put the saved cases of an opened scene back on the table; not while a job runs, which is about what lies there now."""
+        if self._reserved:
+            return
         former = self._shelf.token
         count, problems = self._shelf.take_from_scene()
         for problem in problems:

@@ -118,6 +118,30 @@ def shortcut(keys: str, parent: Widget, callback: Callable[[], object]) -> Any:
     return made
 
 
+class WindowShortcut:
+    """A key combination that works wherever the focus is in the window, as long as `parent` is to be seen and enabled.
+
+    A text field that is written in keeps the keys that it needs. Dies with its parent.
+    """
+
+    def __init__(self, keys: str, parent: Widget, callback: Callable[[], object]) -> None:
+        self._made = QtGui.QShortcut(QtGui.QKeySequence(keys), parent)
+        self._made.setContext(Qt.ShortcutContext.WindowShortcut)
+        self._made.activated.connect(lambda: callback())
+
+    def set_keys(self, keys: str) -> None:
+        """Other keys; "" for none."""
+        self._made.setKey(QtGui.QKeySequence(keys))
+
+
+def key_text(keys: str) -> str:
+    """A key combination as Qt writes it ("ctrl+enter" → "Ctrl+Enter"); "" for what is none."""
+    sequence = QtGui.QKeySequence(keys.strip())
+    text = str(sequence.toString(QtGui.QKeySequence.SequenceFormat.PortableText))
+    dangling = text.endswith("+") and text != "+" and not text.endswith("++")  # modifiers without a key
+    return "" if dangling else text
+
+
 def yield_interpreter() -> None:
     """Called from a timer: gives Python's helper threads their turn.
 

@@ -13,9 +13,9 @@ _NOTHING = "No answer yet."
 
 
 class ResultSection:
-    """save_asked, screenshot_asked, recompute_asked."""
+    """save_asked, screenshot_asked, recompute_asked. buttons : whether it has the buttons that tell of them."""
 
-    def __init__(self, parent: Widget) -> None:
+    def __init__(self, parent: Widget, buttons: bool = True) -> None:
         self.save_asked: Event[[]] = Event()
         self.screenshot_asked: Event[[]] = Event()
         self.recompute_asked: Event[[]] = Event()
@@ -69,6 +69,7 @@ class ResultSection:
             row_of_buttons.addWidget(button)
         row_of_buttons.addStretch(1)
         column.addLayout(row_of_buttons)
+        self._has_buttons = buttons
         self.show(None)
 
     def show(self, numbers: Numbers | None, masks_changed: bool = False) -> None:
@@ -81,12 +82,13 @@ class ResultSection:
         self._masks_changed = masks_changed or (numbers is not None and numbers.state == "stale")
         self._table.setVisible(numbers is not None)
         self._decision.setVisible(numbers is not None)
-        self._save.setVisible(numbers is not None)
-        self._screenshot.setVisible(numbers is not None)
+        offered = self._has_buttons and numbers is not None
+        self._save.setVisible(offered)
+        self._screenshot.setVisible(offered)
         unanswered = numbers is not None and numbers.state == "unanswered"
-        self._recompute.setVisible(numbers is not None and (self._masks_changed or unanswered))
+        self._recompute.setVisible(offered and (self._masks_changed or unanswered))
         if numbers is None:
-            self._words.setText(_NOTHING)
+            self._empty()
         else:
             self._fill_table(numbers)
             self._decision.setText(_decision(numbers))
@@ -94,6 +96,15 @@ class ResultSection:
         # The sentence repeats that it is being computed; once is enough.
         self._words.setVisible(numbers is None or numbers.state != "computing")
         self.restyle()
+
+    def _empty(self) -> None:
+        """Hidden labels too hold nothing of a former answer."""
+        for cell in (cell for cells in self._cells for cell in cells):
+            cell.setText("")
+            cell.setToolTip("")
+        self._decision.setText("")
+        self._state.setText("")
+        self._words.setText(_NOTHING)
 
     def enable_saving(self, enabled: bool) -> None:
         """Saving waits while another job runs."""
@@ -204,6 +215,8 @@ def _state(numbers: Numbers | None, masks_changed: bool) -> tuple[str, str]:
         return "Stale: the masks were changed. These numbers belong to the former masks.", "warning"
     if numbers.state == "unanswered":
         return "Not computed: the model was not asked, or could not answer.", "warning"
+    if numbers.state == "not stored":
+        return "Not stored: the study holds no answer to this choice of bones.", "info"
     if numbers.state == "computing":
         return "Computing the answer on the image as it is shown now…", "info"
     return "", ""

@@ -76,6 +76,10 @@ class Shelf:
         scene = SceneCase.create(reading.source.name, reading.pixels, reading.spacing_mm, volume, case.token)
         return self._add(Place(case, scene, volume))
 
+    def put(self, place: Place) -> Place:
+        """Put a case that has its nodes already on the table."""
+        return self._add(place)
+
     def choose(self, token: str) -> None:
         """Put another case on the table."""
         self.token = token

@@ -21,6 +21,13 @@ class Switches(Table):
         if self.case:
             self.case.set_hidden(names, hidden)
 
+    def turn_group(self, number: int) -> None:
+        """Cover the group of this number, from 1, or show it again where it is covered."""
+        name = dict(enumerate(self.site.groups, start=1)).get(number, "")
+        if self.case and name in self.case.subjects():
+            bones = self.case.subjects()[name]
+            self.case.set_covered(bones, covered=not bones <= self.case.toggles.covered)
+
     def only(self, name: str) -> None:
         """The model sees this bone or group alone."""
         if self.case and name in self.case.subjects():

@@ -15,7 +15,7 @@ from OsteoScreenLib.scene.volume_image import volumes_in_scene
 from OsteoScreenLib.ui.shelf import Shelf
 from OsteoScreenLib.workbench import remarks
 from OsteoScreenLib.workbench.case import Case
-from OsteoScreenLib.workbench.desk import Desk
+from OsteoScreenLib.workbench.desk import NO_STORED_ANSWER, Desk
 from OsteoScreenLib.workbench.effect_rows import EffectRow, at_rest
 from OsteoScreenLib.workbench.numbers import EffectCell, Numbers
 from OsteoScreenLib.workbench.reading import Reading, Result
@@ -57,6 +57,11 @@ class Table:
         return self._shelf.current.case if self._shelf.current else None
 
     @property
+    def analysed_count(self) -> int:
+        """How many cases have an answer."""
+        return sum(place.case.result is not None for place in self._shelf)
+
+    @property
     def volumes(self) -> list[tuple[str, str]]:
         """(id, name) of what can be chosen: the cases, then volumes that another part of the application has loaded."""
         taken = [place.volume.GetID() for place in self._shelf if place.volume is not None]
@@ -84,6 +89,8 @@ class Table:
         numbers = self.case.numbers() if self.case else None
         if numbers is None or numbers.state != "computing" or self._desk.asking:
             return numbers
+        if self.result is not None and self.result.stored:
+            return replace(numbers, state="not stored", sentence=NO_STORED_ANSWER)
         return replace(numbers, state="unanswered", sentence="This was not computed; press Recompute.")
 
     @property

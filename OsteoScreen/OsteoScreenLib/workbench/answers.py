@@ -64,7 +64,7 @@ def asked(question: Question) -> Question:
 
 
 class Answers:
-    """Answers by question. Small (a few hundred bytes each), so nothing is ever thrown away while the window is open."""
+    """Answers by question. Small (a few hundred bytes each), so none is thrown away by itself while the window is open."""
 
     def __init__(self) -> None:
         self._answers: dict[Question, Answer] = {}
@@ -85,6 +85,11 @@ class Answers:
             self._unanswerable.add(asked(question))
         else:
             self._answers[asked(question)] = answer
+
+    def forget(self, image_sha256: str) -> None:
+        """Throw away all about one image."""
+        self._answers = {question: answer for question, answer in self._answers.items() if question.image_sha256 != image_sha256}
+        self._unanswerable = {question for question in self._unanswerable if question.image_sha256 != image_sha256}
 
     def missing(self, questions: Iterable[Question]) -> list[Question]:
         """Those still to be asked, each once, in order."""

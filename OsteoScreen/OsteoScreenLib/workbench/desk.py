@@ -19,6 +19,7 @@ from OsteoScreenLib.workbench import messages
 from OsteoScreenLib.workbench.answers import Answers, Question, asked
 from OsteoScreenLib.workbench.desk_events import DeskEvents
 from OsteoScreenLib.workbench.desk_nouns import DeskCase, Request, State
+from OsteoScreenLib.workbench.fetches import Fetched, Fetches
 from OsteoScreenLib.workbench.patches import Patches
 from OsteoScreenLib.workbench.progress import JobProgress
 from OsteoScreenLib.workbench.reading import ImageSource, Reading, Result
@@ -34,6 +35,12 @@ POLL_SECONDS = 0.01  # after which a poll hands back, however much has arrived
 CANCEL_SECONDS = 0.05  # what cancelling waits for the end of the process, which takes place in the background
 BUSY = "The last request is still running; cancel it or wait for it."
 TWICE = "twice in a row; it is not tried again by itself, so switch another bone or press Analyse"
+SHOWING = "drawing what the model is shown"
+NO_STORED_ANSWER = (
+    "No answer to this was stored with the study: there are answers for one bone, one group or all bones at a time, in both modes, "
+    "with the fill and margin as they are at first."
+)
+NO_STORED_MAP = "This heatmap was not stored with the study; choose the way of drawing that was there at first."
 _NOT_HELD: tuple[str, tuple[str, ...], int | None] = ("", (), None)
 
 
@@ -56,6 +63,7 @@ class Desk(DeskEvents):
         self._tokens = (f"case {number}" for number in count(1))
         self._waiting = Waiting(self.answers)
         self._warm_up = WarmUp(self)
+        self._fetches = Fetches()
         self._crashes = 0  # in a row
         self._patches = Patches()
         self._maps: dict[tuple[str, ...], SaliencyMap] = {}
@@ -75,7 +83,7 @@ class Desk(DeskEvents):
     @property
     def asking(self) -> bool:
         """Something is being computed, or waits for it; controls do not count."""
-        ahead = self._in_flight is not None and self._in_flight.state != "controls"
+        ahead = self._in_flight is not None and self._in_flight.state not in {"controls", "fetching"}
         return ahead or self._waiting.question is not None or self._waiting.sweeping
 
     @property
@@ -100,6 +108,15 @@ class Desk(DeskEvents):
         body, arrays = messages.image_request(source)
         job = Request("opening", "read", partial(self._on_opened, source), f"reading {source.name}", body, arrays, job=True)
         self._begin(job, f"Reading {source.name}")
+
+    def fetch(self, source: ImageSource, done: Fetched, ahead: bool = False) -> None:
+        """Read an image for someone else than the case on the table: `done` is told, and no event is.
+
+        ahead : of its time, when nothing else is asked. A newer wish takes the place of an older one of its kind; the `done` of
+        that one may not be called.
+        """
+        self._fetches.ask(source, done, ahead)
+        self._next()
 
     def analyse(self, source: ImageSource, options: AnalysisOptions) -> bool:
         """Read, segment, classify and explain; `analysed` tells of it. False when another job is running."""
@@ -158,11 +175,12 @@ class Desk(DeskEvents):
             self._crashes = 0
             self.logged.emit(f"Case {case_token[:8]} ({reading.source.name}) is on the table.")
         self._case = case
-        if result.saliency is not None:
-            about = result.saliency.target, result.saliency.method
-            self._maps[case.map_key(*about)] = result.saliency
-            if result.overlap:
-                self._overlaps[case.overlap_key(*about)] = result.overlap
+        for saliency, overlap in ((result.saliency, result.overlap), *result.maps):
+            if saliency is not None:
+                about = saliency.target, saliency.method
+                self._maps[case.map_key(*about)] = saliency
+                if overlap:
+                    self._overlaps[case.overlap_key(*about)] = overlap
 
     def detach(self) -> None:
         """No case is on the table."""
@@ -179,6 +197,10 @@ class Desk(DeskEvents):
         one = asked(question)
         if self._case is None or not self._case.concerns(one):
             return
+        if self._case.result.stored and not self.answers.settled(one):
+            self._waiting.question = None
+            self.not_stored.emit(NO_STORED_ANSWER)
+            return
         patch = self._patches.get(one) if want_patch else None
         self._waiting.ask(one, patch_missing=want_patch and not one.untouched and patch is None)
         self._next()
@@ -190,7 +212,7 @@ class Desk(DeskEvents):
 
         controls : asked after all else, and taken from the iterable only then.
         """
-        case = self._case
+        case = None if self._case is None or self._case.result.stored else self._case
         first, last = ((one for one in map(asked, some) if case and case.concerns(one)) for some in (questions, controls))
         self._waiting.sweep(first, last)
         self._next()
@@ -202,6 +224,10 @@ class Desk(DeskEvents):
         about = target, SALIENCY_METHODS[method].title
         known, overlap = self._maps.get(self._case.map_key(*about)), self._overlaps.get(self._case.overlap_key(*about))
         there = known is not None and overlap is not None
+        if not there and self._case.result.stored:
+            self._waiting.heatmap = None
+            self.not_stored.emit(NO_STORED_MAP)
+            return
         self._waiting.heatmap = None if there else (target, method)
         self._next()
         if known is not None and overlap is not None:
@@ -290,10 +316,16 @@ class Desk(DeskEvents):
     def _most_urgent(self) -> Request | None:
         if self._job is not None:
             return self._job
+        if self._fetches.wanted is not None:
+            return self._fetches.wanted
         if self._waiting.question is not None:
+            if self._case is not None and self._case.result.stored:
+                return self._show(self._case, self._waiting.question)
             return self._cover((self._waiting.question,), self._waiting.with_patch)
         if self._waiting.heatmap is not None:
             return self._explain(self._case, *self._waiting.heatmap)
+        if self._fetches.ahead is not None:
+            return self._fetches.ahead
         if batch := self._waiting.batch():
             return self._cover(batch, False)
         if request := self._warm_up.next_request():
@@ -304,6 +336,11 @@ class Desk(DeskEvents):
         body, words = messages.cover_request(questions, patch), "computing what covered bones change"
         answered = partial(self._on_covered, questions)
         return Request(state, "cover", answered, words, body, needs_case=True, questions=questions)
+
+    def _show(self, case: DeskCase, question: Question) -> Request:
+        """The picture alone, which needs no model."""
+        body, arrays = messages.show_request(case.reading, case.result, question)
+        return Request("covering", "show", partial(self._on_shown, question), SHOWING, body, arrays, questions=(question,))
 
     def _explain(self, case: DeskCase | None, target: str, method: str) -> Request:
         title = SALIENCY_METHODS[method].title
@@ -323,6 +360,7 @@ class Desk(DeskEvents):
     def _on_answer(self, answer: Message) -> None:
         request, self._in_flight = self._in_flight, None
         assert request is not None
+        self._fetches.settle(request)
         if request.state != "holding":
             self._crashes = 0
             if request.job:
@@ -362,6 +400,13 @@ class Desk(DeskEvents):
         self.answered.emit(all(question.draw for question in questions))
         if patch is not None:
             self.covered.emit(questions[-1], patch)
+
+    def _on_shown(self, question: Question, answer: Message) -> None:
+        self._waiting.settle(question, True)
+        patch = messages.patch_from(answer)
+        if patch is not None:
+            self._patches.put(question, patch)
+            self.covered.emit(question, patch)
 
     def _on_explained(self, case: DeskCase | None, asked_for: tuple[str, str], answer: Message) -> None:
         saliency, overlap = messages.saliency_from(answer), messages.overlap_from(answer.body["overlap"])
@@ -411,7 +456,12 @@ class Desk(DeskEvents):
             self._crashes += 1
             if code == "no-case" and self._crashes < 2:
                 return  # still wanted, so the case is handed over first
-        if request.job:
+        if request.refused is not None:
+            if not ended or self._crashes > 1:  # after one crash it is asked again
+                self._crashes = 0
+                self._fetches.settle(request)
+                request.refused(error)
+        elif request.job:
             if ended:
                 self._start()
             self._end_job()

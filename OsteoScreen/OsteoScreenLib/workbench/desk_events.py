@@ -15,6 +15,7 @@ class DeskEvents:
     opened, analysed, covered, saved : what has come back. explained : a heatmap, and its overlap with the bones. simulated : the new DICOM file. model_added : its id and title.
     answered : new numbers are in the answers; True when they are those of controls. devices_known : words of the devices that can be chosen, the best first.
     progressed : (sentence, fraction from 0 to 1, seconds left or None) of the job. busy_changed : a job has begun or ended.
+    not_stored : one sentence; the case on the table has stored results only, and what was asked is not among them.
     failed : (one sentence, details for a log). logged : a line for the log.
     """
 
@@ -30,5 +31,6 @@ class DeskEvents:
         self.devices_known: Event[[list[str]]] = Event()
         self.progressed: Event[[str, float, float | None]] = Event()
         self.busy_changed: Event[[bool]] = Event()
+        self.not_stored: Event[[str]] = Event()
         self.failed: Event[[str, str]] = Event()
         self.logged: Event[[str]] = Event()

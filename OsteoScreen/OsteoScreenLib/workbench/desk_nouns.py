@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from OsteoScreenLib.errors import OsteoScreenError
 from OsteoScreenLib.workbench import messages
 from OsteoScreenLib.workbench.answers import Question
 from OsteoScreenLib.workbench.reading import Reading, Result
@@ -16,6 +17,7 @@ from OsteoScreenLib.worker.requests import AnalysisOptions
 State = Literal[
     "idle",
     "opening",
+    "fetching",
     "analysing",
     "saving",
     "adding",
@@ -86,7 +88,8 @@ class Request:
 
     state : what the desk is doing meanwhile. kind, body, arrays, doing : as `WorkerClient.submit` takes them.
     answered : called with the answer. job : the reader waits for it. needs_case : the worker has to hold the case for it, and
-    the case's token is put into the body when it is sent. questions : those that it asks.
+    the case's token is put into the body when it is sent. questions : those that it asks. refused : called with what went wrong,
+    which then is nobody else's business.
     """
 
     state: State
@@ -98,3 +101,4 @@ class Request:
     job: bool = False
     needs_case: bool = False
     questions: tuple[Question, ...] = ()
+    refused: Callable[[OsteoScreenError], None] | None = None

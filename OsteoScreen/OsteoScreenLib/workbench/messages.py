@@ -70,6 +70,18 @@ def cover_request(questions: Sequence[Question], patch: bool) -> Body:
     }
 
 
+def show_request(reading: Reading, result: Result, question: Question) -> tuple[Body, Arrays]:
+    """Body and arrays that ask what the model is shown, of a case that the worker does not hold."""
+    body = {
+        **_way(question),
+        "image_sha256": question.image_sha256,
+        "masks_sha256": question.masks_sha256,
+        "bones": case_values.masks_to_values(result.masks),
+        "covered": sorted(question.covered),
+    }
+    return body, {"pixels": reading.pixels, "layers": result.masks.layers}
+
+
 def explain_request(target: str, method: str, known: SaliencyMap | None) -> tuple[Body, Arrays]:
     """Body and arrays that ask for a heatmap and its overlap with the bones. known : a map that is only to be measured."""
     body: Body = {"target": target, "saliency": method}

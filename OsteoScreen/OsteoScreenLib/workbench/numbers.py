@@ -11,7 +11,7 @@ from OsteoScreenLib.classifier.prediction import CLASSES, OperatingPoints, decid
 from OsteoScreenLib.workbench.answers import Answer
 from OsteoScreenLib.workbench.toggles import Toggles
 
-State = Literal["current", "computing", "stale", "unanswered"]
+State = Literal["current", "computing", "stale", "unanswered", "not stored"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Numbers:
     reference : what Δ is against: in mode "remove" the untouched image, in "add-back" the image with all bones covered.
     delta_points, delta_log_odds : of the target. Remove: P(untouched) − P(now). Add back: P(now) − P(all bones covered).
     state : "stale" when the masks were changed since; such numbers belong to the former masks. "unanswered" when a number is
-        missing and nobody computes it.
+        missing and nobody computes it, "not stored" when the case has stored answers only, and this is none of them.
     """
 
     rows: tuple[ClassRow, ...]

@@ -74,6 +74,8 @@ class Result:
     statements : sentences that must stand beside the answer. device, precision : where and how it was computed.
     seconds : stage → wall-clock time. overlap : of this very heatmap with these very masks; empty when it was not measured.
     saliency_methods : keys of the methods that the model can give.
+    stored : the results of a study, computed before: nothing is asked of the model beside them. maps : heatmaps for other classes
+    that are there too, each with its overlap.
     """
 
     model: ModelFacts
@@ -88,3 +90,5 @@ class Result:
     analysis: Mapping[str, Any]
     overlap: tuple[Overlap, ...] = ()
     saliency_methods: tuple[str, ...] = (GRAD_CAM,)
+    stored: bool = False
+    maps: tuple[tuple[SaliencyMap, tuple[Overlap, ...]], ...] = ()

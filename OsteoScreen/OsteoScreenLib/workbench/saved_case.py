@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -40,7 +41,7 @@ def to_json(case: Case) -> str:
         "toggles": case.toggles.to_json(),
         "corrected": case.corrected,
         "answers": case.answers.to_json(reading.image_sha256),
-        "result": None if result is None else _result_to_json(result),
+        "result": None if result is None else result_to_json(result),
     }
     return json.dumps(table, ensure_ascii=False)
 
@@ -81,7 +82,7 @@ def from_json(text: str, pixels: np.ndarray, masks: BoneMasks | None, answers: A
         case = Case(reading, answers, token)
         answers.add_json(table["answers"])
         if table["result"] is not None and masks is not None:
-            result = _result_from_json(table["result"], _with_facts(table["result"], masks))
+            result = result_from_json(table["result"], _with_facts(table["result"], masks))
             case.take_result(reading, result, corrected=bool(table["corrected"]))
             case.mark_masks(masks.sha256 != result.masks_sha256)
         case.restore(Toggles.from_json(table["toggles"]))
@@ -90,7 +91,8 @@ def from_json(text: str, pixels: np.ndarray, masks: BoneMasks | None, answers: A
         raise InputError("The saved case in this scene is damaged; analyse the radiograph again.", code="saved-case") from error
 
 
-def _result_to_json(result: Result) -> dict[str, Any]:
+def result_to_json(result: Result) -> dict[str, Any]:
+    """An answer as JSON values, without its masks' pixels."""
     return {
         "model": asdict(result.model),
         "probabilities": result.probabilities,
@@ -107,6 +109,8 @@ def _result_to_json(result: Result) -> dict[str, Any]:
         "analysis": dict(result.analysis),
         "overlap": [vars(one) for one in result.overlap],
         "saliency_methods": result.saliency_methods,
+        "stored": result.stored,
+        "maps": [{"saliency": _saliency_to_json(one), "overlap": [vars(row) for row in rows]} for one, rows in result.maps],
     }
 
 
@@ -117,7 +121,8 @@ def _with_facts(table: dict[str, Any], masks: BoneMasks) -> BoneMasks:
     return masks.corrected_from(table["mask_digests"], case_values.mask_facts_from_values(table["mask_facts"]))
 
 
-def _result_from_json(table: dict[str, Any], masks: BoneMasks) -> Result:
+def result_from_json(table: Mapping[str, Any], masks: BoneMasks) -> Result:
+    """The other way. Raises `KeyError`, `TypeError`, `ValueError` or `AttributeError` when the values are damaged."""
     return Result(
         model=messages.model_from(table["model"]),
         probabilities=messages.probabilities_from(table["probabilities"]),
@@ -133,12 +138,18 @@ def _result_from_json(table: dict[str, Any], masks: BoneMasks) -> Result:
     )
 
 
-def _explained_from_json(table: dict[str, Any]) -> dict[str, Any]:
+def _explained_from_json(table: Mapping[str, Any]) -> dict[str, Any]:
     """Not there in a scene that was saved before the panel knew of it."""
     if "overlap" not in table:
         return {}
     methods = tuple(str(method) for method in table["saliency_methods"] if method in SALIENCY_METHODS)
-    return {"overlap": messages.overlap_from(table["overlap"]), "saliency_methods": methods}
+    maps = [(_saliency_from_json(one["saliency"]), messages.overlap_from(one["overlap"])) for one in table.get("maps", ())]
+    return {
+        "overlap": messages.overlap_from(table["overlap"]),
+        "saliency_methods": methods,
+        "stored": bool(table.get("stored", False)),
+        "maps": tuple((one, rows) for one, rows in maps if one is not None),
+    }
 
 
 def _saliency_to_json(saliency: SaliencyMap) -> dict[str, Any]:
@@ -146,5 +157,5 @@ def _saliency_to_json(saliency: SaliencyMap) -> dict[str, Any]:
     return {**(values or {}), "grid": saliency.grid.tolist()}
 
 
-def _saliency_from_json(table: dict[str, Any]) -> SaliencyMap | None:
+def _saliency_from_json(table: Mapping[str, Any]) -> SaliencyMap | None:
     return case_values.saliency_from_values(table, {"saliency": np.array(table["grid"], np.float32)})

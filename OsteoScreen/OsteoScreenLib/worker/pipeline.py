@@ -23,6 +23,7 @@ from OsteoScreenLib.worker.requests import (
     prepare_folder,
 )
 from OsteoScreenLib.worker.server import Answer, Handler, Progress
+from OsteoScreenLib.worker.showing import Showing
 from OsteoScreenLib.worker.simulating import simulate
 from OsteoScreenLib.worker.table import Table
 from OsteoScreenLib.worker.writing import write_results
@@ -54,6 +55,7 @@ class Pipeline:
             "segment": self.segment,
             "analyse": self.analyse,
             "add-model": self.add_model,
+            "show": Showing().show,
             "simulate": lambda request, progress: simulate(request, progress, self._guard_writing),
             **self._table.handlers(),
         }

@@ -60,10 +60,19 @@ class Table:
         }
 
     def read(self, request: Message, progress: Progress) -> Answer:
-        """Body: `path`, or `spacing_mm`, `header_path`, `name` beside the array `volume`; rotate, flip, invert. Needs no torch."""
+        """Body: `path`, or `spacing_mm`, `header_path`, `name` beside the array `volume`; rotate, flip, invert. Needs no torch.
+
+        With `discreet: true` what is wrong is said, and logged, without the file's name, which may name a patient.
+        """
         progress("read", 0.1, "Reading the image")
         with self._intake.libraries.held_off():
-            radiograph, _ = self._intake.read(request, options_from(ReadingOptions, request.body))
+            try:
+                radiograph, _ = self._intake.read(request, options_from(ReadingOptions, request.body))
+            except InputError as error:
+                if not request.body.get("discreet"):
+                    raise
+                name = request.body.get("name") or "The image"
+                raise InputError(f"{name} cannot be read.", code=error.code) from None
             return Answer(_reading(radiograph), {"pixels": radiograph.pixels})
 
     def examine(self, request: Message, progress: Progress) -> Answer:

@@ -260,6 +260,11 @@ class SliceView:
         self.fit()
         self._node.Modified()
 
+    def mouse_is_lent(self) -> bool:
+        """Whether the left button belongs to a tool, as a brush: Slicer's mouse mode says so."""
+        interaction = self._application_logic.GetInteractionNode()
+        return bool(interaction.GetCurrentInteractionMode() == slicer.vtkMRMLInteractionNode.User)
+
     # Slicer's names
 
     def sliceLogic(self) -> Any:

@@ -137,8 +137,13 @@ class SliceWidget(QtWidgets.QWidget):
         self._invoke(event, "Release")
 
     def mouseDoubleClickEvent(self, event: Any) -> None:
-        """Show all of the image. Slicer's window/level mode would reset the window here, which the menu does."""
-        if event.button() == Qt.MouseButton.LeftButton:
+        """Show all of the image. Slicer's window/level mode would reset the window here, which the menu does.
+
+        For a tool that has the left button, such as a brush, the second of two quick clicks is a click like the first.
+        """
+        if self._view.mouse_is_lent():
+            self._invoke(event, "Press")
+        elif event.button() == Qt.MouseButton.LeftButton:
             self._view.fit()
 
     def mouseMoveEvent(self, event: Any) -> None:

@@ -56,8 +56,9 @@ class Viewer:
         from OsteoScreenLib.hosts.desktop.host import DesktopHost
         from OsteoScreenLib.hosts.desktop.window import ViewerWindow, icon
         from OsteoScreenLib.scene.view import CaseView
-        from OsteoScreenLib.ui.panel import Panel
         from OsteoScreenLib.ui.presenter import Presenter
+        from OsteoScreenLib.ui.review_presenter import ReviewPresenter
+        from OsteoScreenLib.ui.tabs import Tabs
         from OsteoScreenLib.workbench.desk import Desk
 
         self.application = MiniSlicer().publish()
@@ -68,13 +69,16 @@ class Viewer:
         self.window.view.require_rendering()
         self.host = DesktopHost(self.window, self.settings)
         self.desk = Desk(self.client)
-        self.presenter = Presenter(self.desk, self.host, CaseView("Red"))
+        view = CaseView("Red")
+        self.presenter = Presenter(self.desk, self.host, view)
+        self.reviewing = ReviewPresenter(self.presenter, self.desk, self.host, view)
         area = qt_api.QtWidgets.QScrollArea(self.window)
         area.setWidgetResizable(True)
         area.setFrameShape(qt_api.QtWidgets.QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(qt_api.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.panel = Panel(area, self.presenter, self.host)
-        area.setWidget(self.panel.widget)
+        self.tabs = Tabs(area, self.presenter, self.reviewing, self.host)
+        self.panel = self.tabs.analyse
+        area.setWidget(self.tabs.widget)
         area.setMinimumWidth(self.panel.widget.minimumWidth() + area.verticalScrollBar().sizeHint().width())
         self.window.hold_panel(area)
         self.window.image_asked.connect(self.open)
@@ -84,11 +88,19 @@ class Viewer:
         self.window.closing.connect(self.close)
 
     def open(self, path: str) -> None:
-        """Open a radiograph, or a scene in place of the one that is there."""
-        if path.lower().endswith((".mrb", ".mrml")):
+        """Open a radiograph, a scene in place of the one that is there, or the folder of a study in the tab Review."""
+        if Path(path).is_dir():
+            self._open_study(path)
+        elif path.lower().endswith((".mrb", ".mrml")):
             self._open_scene(path)
         else:
             self.presenter.open_file(path)
+
+    def _open_study(self, path: str) -> None:
+        from OsteoScreenLib.ui.tabs import REVIEW
+
+        self.tabs.show(REVIEW)
+        self.tabs.review.open_study(path)
 
     def _open_scene(self, path: str) -> None:
         import slicer.util
@@ -141,7 +153,8 @@ class Viewer:
         if self._closed:
             return
         self._closed = True
-        self.panel.close()
+        self.tabs.close()
+        self.reviewing.close()
         self.presenter.close()
         self.client.cancel()
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from OsteoScreenLib.classifier.prediction import CLASSES
+from OsteoScreenLib.classifier.truth_cells import class_of
 from OsteoScreenLib.study.cohort import CellError, CohortRow, CohortTable, twice
 from OsteoScreenLib.study.cohorts.findings import Finding, row_words
-from OsteoScreenLib.study.who_class import class_of
 
 POSSIBLE = {"age": (0.0, 120.0), "t_score": (-10.0, 10.0)}
 PLAUSIBLE = {"age": (18.0, 100.0), "t_score": (-6.0, 6.0)}

@@ -196,7 +196,7 @@ def _of_records(records: list[dict[str, str]]) -> Predictions:
 
 
 def _class(record: Mapping[str, str], place: int, t_score: float) -> int:
-    from OsteoScreenLib.study.who_class import class_of
+    from OsteoScreenLib.classifier.truth_cells import class_of
 
     named = (record.get("label") or "").strip().lower()
     if named in CLASSES:
