@@ -34,7 +34,7 @@ class Numbers:
     reference : what Δ is against: in mode "remove" the untouched image, in "add-back" the image with all bones covered.
     delta_points, delta_log_odds : of the target. Remove: P(untouched) − P(now). Add back: P(now) − P(all bones covered).
     state : "stale" when the masks were changed since; such numbers belong to the former masks. "unanswered" when a number is
-        missing and nobody computes it.
+        missing and nobody computes it. expected_t_score : of the untouched image; None where the model gives none.
     """
 
     rows: tuple[ClassRow, ...]
@@ -47,6 +47,7 @@ class Numbers:
     delta_log_odds: float | None
     covered_area_px: int | None
     sentence: str
+    expected_t_score: float | None = None
 
 
 @dataclass(frozen=True)
