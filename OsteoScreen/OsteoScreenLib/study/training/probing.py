@@ -25,7 +25,7 @@ from OsteoScreenLib.study.training.team import Team
 
 _STRENGTHS = np.logspace(-4, 2, 13)  # inverse, as scikit-learn counts
 _PART = 256  # images whose features are kept in one file, so that a killed run goes on after them
-_MOST_ITERATIONS = 500
+_MOST_ITERATIONS = 100
 _STAGE = "Computing features"
 
 
@@ -124,7 +124,8 @@ def fit_head(training: tuple[np.ndarray, np.ndarray], validation: tuple[np.ndarr
     rows: list[dict[str, float]] = []
     best: tuple[float, float] = (-1.0, 0.0)
     chosen = 0
-    fitted = LogisticRegression(max_iter=_MOST_ITERATIONS, warm_start=True)
+    # Newton's steps come to rest within rounding, so that the fit does not depend on how it is reached.
+    fitted = LogisticRegression(solver="newton-cholesky", tol=1e-6, max_iter=_MOST_ITERATIONS, warm_start=True)
     weight, bias = np.zeros((3, features.shape[1])), np.zeros(3)
     for number, strength in enumerate(_STRENGTHS, start=1):
         fitted.set_params(C=float(strength))
