@@ -245,3 +245,12 @@ def test_the_line_of_a_segmentation_names_what_to_check() -> None:
     assert line == "2 bones, 2 to check: T7 (too large), left rib 8 (out of order); masks: m"
     many = images.summary({**body, "remarks": {f"right rib {number}": ["small"] for number in range(1, 12)}})
     assert "11 to check" in many and "and 3 more" in many
+
+
+def test_the_line_of_an_answer_tells_the_t_score_where_there_is_one() -> None:
+    shares = {"normal": 0.2, "osteopenia": 0.5, "osteoporosis": 0.3}
+    body = {"decision": "osteopenia", "probabilities": shares, "notes": [], "files": {"report": "r"}, "domain": {"level": "in"}}
+    assert images.summary({**body, "expected_t_score": -1.84}) == (
+        "osteopenia (normal 20.0 %, osteopenia 50.0 %, osteoporosis 30.0 %); expected T-score -1.8; report: r"
+    )
+    assert "T-score" not in images.summary({**body, "expected_t_score": None})

@@ -159,6 +159,10 @@ def test_without_covering_and_spacing(classifier: Classifier, tmp_path: Path) ->
     html = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "pixel spacing unknown" in html and "cm²" not in html and "Covered bones" not in html
     assert "model trained on simulated images" not in html
+    assert "T-score" not in html
+    answer = replace(answer, prediction=replace(answer.prediction, expected_t_score=-2.04))
+    results.write_analysis(tmp_path, answer, radiograph, make_masks())
+    assert "Expected T-score −2.0: a regression on the image" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

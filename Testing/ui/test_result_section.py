@@ -36,6 +36,9 @@ def test_untouched_only(section: ResultSection) -> None:
         ["low bone mass", "87.9 %", "–", "–"],
     ]
     assert section._decision.text() == "The model's class: osteoporosis"
+    section.show(replace(numbers(), expected_t_score=-2.04))
+    assert section._decision.text() == "The model's class: osteoporosis (expected T-score −2.0)"
+    section.show(numbers())
     assert not section._state.isVisible()
 
 

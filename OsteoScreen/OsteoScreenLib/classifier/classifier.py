@@ -24,11 +24,13 @@ from OsteoScreenLib.classifier.devices import (
 )
 from OsteoScreenLib.classifier.domain import Domain, DomainCheck, watched
 from OsteoScreenLib.classifier.full_head import full_head
+from OsteoScreenLib.classifier.head import before_head
 from OsteoScreenLib.classifier.model_bundle import ModelBundle
 from OsteoScreenLib.classifier.network import load_network
 from OsteoScreenLib.classifier.prediction import CLASSES, Prediction, decide
 from OsteoScreenLib.classifier.preparer import Preparer
 from OsteoScreenLib.classifier.preprocess import prepare
+from OsteoScreenLib.classifier.t_score import TScoreHead
 from OsteoScreenLib.classifier.tokens import PatchGrid, leaving_out, patch_grid
 from OsteoScreenLib.errors import OsteoScreenError
 from OsteoScreenLib.radiograph.radiograph import Note, Severity
@@ -60,6 +62,7 @@ class Classifier:
         self._wanted: Precision = precision
         self.notes: tuple[Note, ...] = ()
         self._domain_check = DomainCheck.from_bundle(model.bundle)
+        self._t_score = TScoreHead.from_bundle(model.bundle)
         self._prepared = Preparer(model.preprocessing)
 
     @classmethod
@@ -162,6 +165,15 @@ class Classifier:
         with watched(self.network, check.layers) as features:
             self.with_cpu_fallback(lambda: self._logits(inputs))
             return check.judge(features()[0].astype(np.float64))
+
+    def expected_t_score(self, pixels: np.ndarray) -> float | None:
+        """Expected T-score of a radiograph (rows, columns); None when the bundle brings no regression to it."""
+        if self._t_score is None:
+            return None
+        inputs = [self._prepared(pixels)]
+        with before_head(self.network) as features:
+            self.with_cpu_fallback(lambda: self._logits(inputs))
+            return float(self._t_score.expected(features()[:1].cpu().numpy())[0])
 
     def with_cpu_fallback(self, work: Callable[[], Result]) -> Result:
         """Do `work`; when the device runs out of memory, move to the processor, note it, and do the work again there."""

@@ -37,6 +37,7 @@ class Prediction:
 
     probabilities : class → probability, in the order of `CLASSES`, adding up to 1.
     decision : the class at the bundle's operating points (ordinal, not the largest probability).
+    expected_t_score : by the bundle's regression, beside the classes; None where the bundle has none, and for covered variants.
     domain : where the image lies among the training images; None where the bundle has no input check, and for covered variants.
     """
 
@@ -44,6 +45,7 @@ class Prediction:
     decision: str
     operating_points: OperatingPoints
     domain: Domain | None = None
+    expected_t_score: float | None = None
 
     @property
     def low_bone_mass(self) -> float:

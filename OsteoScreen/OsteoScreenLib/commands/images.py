@@ -55,8 +55,10 @@ def summary(body: Mapping[str, Any]) -> str:
     if "decision" not in body:
         return f"{len(body['bones'])} bones{to_check(body.get('remarks', {}))}{remark}; masks: {body['files']['masks']}"
     verdict = f"; {_verdict(body['verdict']['sentence'])}" if body.get("verdict") else ""
+    t_score = body.get("expected_t_score")
+    expected = "" if t_score is None else f"; expected T-score {t_score:+.1f}"
     shares = ", ".join(f"{name} {100 * value:.1f} %" for name, value in body["probabilities"].items())
-    return f"{_INPUT_CHECK[(body.get('domain') or {}).get('level')]}{body['decision']} ({shares}){verdict}{remark}; report: {body['files']['report']}"
+    return f"{_INPUT_CHECK[(body.get('domain') or {}).get('level')]}{body['decision']} ({shares}){expected}{verdict}{remark}; report: {body['files']['report']}"
 
 
 def _verdict(sentence: str) -> str:

@@ -71,6 +71,7 @@ def render_report(
         answer=answer_words(analysis),
         bars=_bars(analysis),
         rule=_rule(analysis),
+        expected=_expected(analysis),
         badges=_badges(analysis.radiograph),
         plate=data_uri(plate),
         bar=None if analysis.saliency is None else data_uri(heat_bar(24, 220)),
@@ -160,6 +161,14 @@ def _rule(analysis: Analysis) -> str:
         f"Osteoporosis from {percent(points.osteoporosis)} of osteoporosis on; else osteopenia from "
         f"{percent(points.low_bone_mass)} of osteopenia or worse on; else normal. The vertical marks are these operating points."
     )
+
+
+def _expected(analysis: Analysis) -> str:
+    """What the report says of the expected T-score; "" where the model gives none."""
+    t_score = analysis.prediction.expected_t_score
+    if t_score is None:
+        return ""
+    return f"Expected T-score {signed(t_score, 1)}: a regression on the image, beside the classes and not the rule for them; no measurement."
 
 
 def _badges(facts: RadiographFacts) -> list[tuple[str, str]]:

@@ -93,6 +93,7 @@ def analyse(
     with _timed(seconds, "prediction"):
         untouched = next(iter(classifier.predict_stream([radiograph.pixels])))
         domain = classifier.domain(radiograph.pixels)
+        expected = classifier.expected_t_score(radiograph.pixels)
     saliency: SaliencyMap | None = None
     overlap: tuple[Overlap, ...] = ()
     if request.saliency:
@@ -136,7 +137,7 @@ def analyse(
         request=request,
         radiograph=RadiographFacts.of(radiograph),
         model=ModelFacts(model.id, model.title, model.site, model.bundle.sha256, model.bundle.weights_sha256, model.simulated),
-        prediction=replace(classifier.decide(untouched), domain=domain),
+        prediction=replace(classifier.decide(untouched), domain=domain, expected_t_score=expected),
         target_probability=float(target_probability(untouched, request.target)),
         saliency=saliency,
         site=masks.site if masks is not None else None,

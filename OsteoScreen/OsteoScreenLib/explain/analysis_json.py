@@ -111,6 +111,7 @@ def _prediction(prediction: Prediction) -> dict[str, Any]:
         "probabilities": dict(prediction.probabilities),
         "low_bone_mass_probability": prediction.low_bone_mass,
         "decision": prediction.decision,
+        "expected_t_score": prediction.expected_t_score,
         "domain": None if prediction.domain is None else asdict(prediction.domain),
         "operating_points": {
             "osteoporosis": prediction.operating_points.osteoporosis,

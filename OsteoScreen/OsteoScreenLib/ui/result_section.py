@@ -202,6 +202,8 @@ def points(delta: float, digits: int = 1) -> str:
 
 def _decision(numbers: Numbers) -> str:
     text = f"The model's class: {numbers.decision_untouched}"
+    if numbers.expected_t_score is not None:
+        text += f" (expected T-score {points(numbers.expected_t_score)})"
     if numbers.decision_now is None:
         return text
     return f"{text}; as shown now: {numbers.decision_now}"

@@ -306,7 +306,9 @@ class Case:
         untouched = Answer(self._result.probabilities, 0)
         now, reference = self.answers.get(self.question_now), self.answers.get(self.reference)
         points = self._result.model.operating_points
-        return numbers(self._toggles, self.found, untouched, now, reference, points, self._masks_edited)
+        told = numbers(self._toggles, self.found, untouched, now, reference, points, self._masks_edited)
+        expected = (self._result.analysis.get("prediction") or {}).get("expected_t_score")
+        return replace(told, expected_t_score=expected)
 
     def effects(self, mode: Mode | None = None, subjects: Mapping[str, frozenset[str]] | None = None) -> dict[str, EffectCell]:
         """Δ of each group and bone that was found, or of other subjects, in a mode; the present one by default."""

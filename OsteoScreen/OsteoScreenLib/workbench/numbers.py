@@ -35,6 +35,7 @@ class Numbers:
     delta_points, delta_log_odds : of the target. Remove: P(untouched) − P(now). Add back: P(now) − P(all bones covered).
     state : "stale" when the masks were changed since; such numbers belong to the former masks. "unanswered" when a number is
         missing and nobody computes it, "not stored" when the case has stored answers only, and this is none of them.
+    expected_t_score : of the untouched image; None where the model gives none.
     """
 
     rows: tuple[ClassRow, ...]
@@ -47,6 +48,7 @@ class Numbers:
     delta_log_odds: float | None
     covered_area_px: int | None
     sentence: str
+    expected_t_score: float | None = None
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,7 @@ class Pipeline:
         body = {
             "decision": prediction.decision,
             "probabilities": dict(prediction.probabilities),
+            "expected_t_score": prediction.expected_t_score,
             "domain": None if prediction.domain is None else asdict(prediction.domain),
             "target": options.target,
             "model": analysis.model.id,

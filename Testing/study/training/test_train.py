@@ -20,6 +20,7 @@ from OsteoScreenLib.classifier.backbones import build_backbone
 from OsteoScreenLib.classifier.classifier import Classifier
 from OsteoScreenLib.classifier.t_score import TScoreHead
 from OsteoScreenLib.errors import InputError, OsteoScreenError
+from OsteoScreenLib.explain.analyse import analyse
 from OsteoScreenLib.radiograph.read import read_radiograph
 from OsteoScreenLib.study.cohort import CohortRow
 from OsteoScreenLib.study.evaluation.predictions import read_predictions
@@ -66,6 +67,12 @@ def test_linear_probing_to_a_bundle_that_answers(cohort: Cohort, tmp_path: Path)
     assert (validation.low_bone_mass[validation.label >= 1] >= points.low_bone_mass).mean() >= 0.9
     head = TScoreHead.from_bundle(classifier.model.bundle)
     assert head is not None and np.corrcoef(validation.expected_t, validation.t_score)[0, 1] > 0.8
+    # One image alone is told the same, in every file of its results.
+    row = next(row for row in rows if row.image.name == Path(validation.image[0]).name)
+    radiograph = read_radiograph(row.image)
+    analysis = analyse(radiograph, None, classifier)
+    assert analysis.prediction.expected_t_score == pytest.approx(validation.expected_t[0], abs=1e-4)
+    assert json.loads(analysis.to_json())["prediction"]["expected_t_score"] == analysis.prediction.expected_t_score
     assert {stage for stage, *_ in shown} == {"Checking files", "Decoding radiographs", "Computing features"}
     assert shown[-1][1] == shown[-1][2] == len(rows)
     card = (run.bundle / "card.md").read_text()

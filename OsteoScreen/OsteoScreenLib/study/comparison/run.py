@@ -16,8 +16,8 @@ from typing import Any
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.explain.analyse import versions
 from OsteoScreenLib.explain.analysis import RESEARCH_USE_ONLY, SIMULATED_TRAINING
-from OsteoScreenLib.files import remove_leftovers
-from OsteoScreenLib.study.claim import claim_folder
+from OsteoScreenLib.files import remove_leftovers, write_text
+from OsteoScreenLib.study.claim import RUN, claim_folder
 from OsteoScreenLib.study.cohort import cohort_digest
 from OsteoScreenLib.study.comparison.comparison import Comparison
 from OsteoScreenLib.study.comparison.one_model import TARGET, Cohort, ModelResult, Settings, run_model
@@ -43,7 +43,7 @@ def compare(
 
     Parameters
     ----------
-    folder : is made. split : how the splits came about, in words. finished : called with each model once it is there, for its pages.
+    folder : is made; it may hold the same comparison with fewer seeds, to which the others are added. split : how the splits came about, in words. finished : called with each model once it is there, for its pages.
 
     Raises
     ------
@@ -56,7 +56,9 @@ def compare(
     _check(cohort, plan)
     folder.mkdir(parents=True, exist_ok=True)
     remove_leftovers(folder)
-    facts = claim_folder(folder, _facts(cohort, plan, settings, split))
+    facts = _facts(cohort, plan, settings, split)
+    _take_more_seeds(folder, facts)
+    facts = claim_folder(folder, facts)
     combinations = list(plan.combinations())
     results: list[ModelResult] = []
     for place, combination in enumerate(combinations, start=1):
@@ -67,6 +69,18 @@ def compare(
         if finished is not None:
             finished(results[-1])
     return summarise_models(results, cohort, plan, settings, folder, facts)
+
+
+def _take_more_seeds(folder: Path, facts: dict[str, Any]) -> None:
+    """A comparison that differs in nothing but fewer seeds becomes this one; its models stay."""
+    try:
+        held = json.loads((folder / RUN).read_text(encoding="utf-8"))
+        grown = {**held, "plan": {**held["plan"], "seeds": facts["plan"]["seeds"]}}
+        more = set(held["plan"]["seeds"]) < set(facts["plan"]["seeds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # whoever claims the folder says what is wrong with it
+    if more and all(grown.get(key) == facts[key] for key in facts if key != "versions"):
+        write_text(folder / RUN, json.dumps(grown, indent=2) + "\n")
 
 
 def _told_of(model: str, progress: Progress | None) -> Progress:

@@ -16,6 +16,7 @@ from OsteoScreenLib.bones.gate import Gate, lay_upright
 from OsteoScreenLib.classifier.classifier import Classifier
 from OsteoScreenLib.classifier.devices import batch_size
 from OsteoScreenLib.classifier.domain import DomainCheck, watched
+from OsteoScreenLib.classifier.head import before_head
 from OsteoScreenLib.classifier.preprocess import prepare
 from OsteoScreenLib.classifier.t_score import TScoreHead
 from OsteoScreenLib.errors import InputError
@@ -122,8 +123,6 @@ def upright(row: CohortRow, gate: Gate | None) -> Radiograph:
 @contextmanager
 def _looking(classifier: Classifier) -> Iterator[Callable[[list[torch.Tensor]], list[_Seen]]]:
     """Inside it, the callable gives what the network and all that the bundle brings say of some inputs."""
-    from OsteoScreenLib.study.training.passes import before_head
-
     bundle = classifier.model.bundle
     check, head = DomainCheck.from_bundle(bundle), TScoreHead.from_bundle(bundle)
     with ExitStack() as stack:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,8 +13,8 @@ from torch import nn
 from OsteoScreenLib.classifier.devices import Precision, running
 from OsteoScreenLib.classifier.domain import stages_of, watched
 from OsteoScreenLib.classifier.full_head import full_head
+from OsteoScreenLib.classifier.head import before_head
 from OsteoScreenLib.classifier.preprocess import PreprocessSpec
-from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.study.training.batches import Normaliser, Reading
 from OsteoScreenLib.study.training.image_cache import CachedImages
 
@@ -93,28 +92,3 @@ class Looking:
             torch.cat(features).numpy() if features else np.zeros((0, 0), np.float32),
             np.concatenate(statistics).astype(np.float32) if statistics else np.zeros((n, 0), np.float32),
         )
-
-
-@contextmanager
-def before_head(network: nn.Module) -> Iterator[Callable[[], torch.Tensor]]:
-    """Inside it, the callable gives what the head of a timm network read in the last pass, float32 (n, d)."""
-    kept: dict[str, torch.Tensor] = {}
-
-    def keep(_module: nn.Module, given: tuple[torch.Tensor, ...]) -> None:
-        kept["features"] = given[0].detach().float()
-
-    handle = linear_head(network).register_forward_pre_hook(keep)
-    try:
-        yield lambda: kept["features"]
-    finally:
-        handle.remove()
-
-
-def linear_head(network: Any) -> nn.Linear:
-    """The last layer. Raises `InputError` (option) when it is no linear one, as only such a head can be fitted here."""
-    head = network.get_classifier() if hasattr(network, "get_classifier") else None
-    if not isinstance(head, nn.Linear):
-        raise InputError(
-            "The backbone's head is no linear layer, so it cannot be tuned here; choose another backbone.", code="option"
-        )
-    return head

@@ -9,11 +9,11 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from OsteoScreenLib.classifier.head import linear_head
 from OsteoScreenLib.classifier.lora import add_lora, default_targets, lora_tensors, merged
 from OsteoScreenLib.classifier.model_bundle import LoraSettings
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.study.training.options import TrainOptions
-from OsteoScreenLib.study.training.passes import linear_head
 
 # What normalises and pools after the blocks of timm's transformers.
 _BEHIND_BLOCKS = ("norm", "fc_norm", "attn_pool")
