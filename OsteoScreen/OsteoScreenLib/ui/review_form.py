@@ -43,7 +43,8 @@ class ReviewForm:
         self._classes = self._buttons(
             0, "decision", CLASSES, {name: keys.tip(f"The class is {name}", name) for name in CLASSES}
         )
-        self._sure = self._label(1, "Confidence")
+        self._sure = self._label(1, "Sure")
+        self._sure.setWordWrap(True)
         self._slider, self._percent = self._confidence(1)
         self._label(2, "Quality")
         tip = keys.tip("How well the image can be read", "quality")
@@ -94,6 +95,7 @@ class ReviewForm:
     def _show_target(self, target: str) -> None:
         if target != self._target:
             self._target = target
+            self._sure.setText(f"Sure of {target}")  # the class may be another: the scale is the same whatever was chosen
             tip = f"How sure you are that the patient has {target}: 0 surely not, 100 surely"
             for part in (self._sure, self._slider, self._percent):
                 part.setToolTip(tip)
