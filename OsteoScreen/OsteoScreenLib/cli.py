@@ -192,7 +192,8 @@ def analyse(
 @app.command()
 def view(
     image: Annotated[
-        Path | None, typer.Argument(help="A radiograph, a scene (.mrb) or a study's folder, opened at once.", show_default=False)
+        Path | None,
+        typer.Argument(help="A radiograph, a scene (.mrb) or a study's folder, opened at once.", show_default=False),
     ] = None,
 ) -> None:
     """Open the viewer's window: radiograph, heatmap, bones to switch off and on, and the answer that follows."""

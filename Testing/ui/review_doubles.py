@@ -43,7 +43,7 @@ class ScriptedReview:
         self.seconds = 0
         self.draft, self.findings = Draft(), ()
         self.is_second = self.is_blind = self.can_enter = self.can_skip = self.model_there = self.outlines_shown = False
-        self.analyse_open = True
+        self.analyse_open, self.unwritten = True, False
         self.fails: Exception | None = None  # raised by everything but `edit`
         self.refuses = False  # to take an entry
 

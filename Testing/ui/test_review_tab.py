@@ -230,6 +230,19 @@ def test_signing_in_by_code(
     assert review.calls == [] and "2 analysed cases leave the scene" in questions[0]
 
 
+def test_signing_out_asks_where_entries_would_be_lost(
+    tab: ReviewTab, review: ScriptedReview, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    review.at_work()
+    answers = [False, True]
+    monkeypatch.setattr(qt_api, "ask", lambda *words: answers.pop(0))
+    review.unwritten = True
+    click(tab.sign_in._out)
+    assert review.calls == []
+    click(tab.sign_in._out)
+    assert review.calls == [("sign_out",)]
+
+
 def test_the_answer_is_shown_and_leaves_no_trace(tab: ReviewTab, review: ScriptedReview, presenter: ScriptedPresenter) -> None:
     review.at_work()
     before = said(tab)
@@ -323,4 +336,6 @@ def test_the_documented_keys_are_the_keys() -> None:
     rows = set(re.findall(r"^\| `([^`]+)` \| (.+) \|$", page, re.MULTILINE))
     groups = {key for key in KEYS if key.name.startswith("group-")}
     assert {(key.keys, key.does) for key in KEYS if key not in groups} <= rows
-    assert [key.keys for key in KEYS if key in groups] == [f"Ctrl+{at}" for at in range(1, 10)] and "`Ctrl+1` … `Ctrl+9`" in page
+    assert [key.keys for key in KEYS if key in groups] == [
+        f"Ctrl+{at}" for at in range(1, 10)
+    ] and "`Ctrl+1` … `Ctrl+9`" in page

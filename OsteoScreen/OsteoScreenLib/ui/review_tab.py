@@ -189,7 +189,7 @@ class ReviewTab:
         on(self.sign_in.study_asked, self._ask_for_study)
         on(self.sign_in.last_asked, lambda: self._open_study(review.last_study))
         on(self.sign_in.sign_in_asked, self._sign_in)
-        on(self.sign_in.sign_out_asked, review.sign_out)
+        on(self.sign_in.sign_out_asked, self._sign_out)
         on(self.sign_in.keys_asked, self.show_keys)
         on(self.list.chosen, review.go)
         on(self.list.narrowed, review.narrow)
@@ -269,6 +269,11 @@ class ReviewTab:
         if not count or qt_api.ask(self.widget, "Sign in", question):
             self._review.sign_in(code)
             self._to_the_image()
+
+    def _sign_out(self) -> None:
+        question = "What you entered last is not on the disk, which takes nothing more. Sign out, and lose it?"
+        if not self._review.unwritten or qt_api.ask(self.widget, "Sign out", question):
+            self._review.sign_out()
 
     def _check_masks(self) -> None:
         self._review.check_masks()

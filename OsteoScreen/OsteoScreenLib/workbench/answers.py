@@ -88,7 +88,9 @@ class Answers:
 
     def forget(self, image_sha256: str) -> None:
         """Throw away all about one image."""
-        self._answers = {question: answer for question, answer in self._answers.items() if question.image_sha256 != image_sha256}
+        self._answers = {
+            question: answer for question, answer in self._answers.items() if question.image_sha256 != image_sha256
+        }
         self._unanswerable = {question for question in self._unanswerable if question.image_sha256 != image_sha256}
 
     def missing(self, questions: Iterable[Question]) -> list[Question]:
