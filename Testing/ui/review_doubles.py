@@ -43,7 +43,7 @@ class ScriptedReview:
         self.seconds = 0
         self.draft, self.findings = Draft(), ()
         self.is_second = self.is_blind = self.can_enter = self.can_skip = self.model_there = self.outlines_shown = False
-        self.analyse_open, self.unwritten = True, False
+        self.analyse_open, self.written = True, True
         self.fails: Exception | None = None  # raised by everything but `edit`
         self.refuses = False  # to take an entry
 
@@ -62,6 +62,10 @@ class ScriptedReview:
 
     def on_screen(self, seen: bool) -> None:
         """Neither: it is told ten times a second."""
+
+    def may_sign_out(self) -> bool:
+        """As the test says."""
+        return self.written
 
     def poll(self) -> None:
         """Nothing happens."""

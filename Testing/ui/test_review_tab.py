@@ -236,7 +236,7 @@ def test_signing_out_asks_where_entries_would_be_lost(
     review.at_work()
     answers = [False, True]
     monkeypatch.setattr(qt_api, "ask", lambda *words: answers.pop(0))
-    review.unwritten = True
+    review.written = False
     click(tab.sign_in._out)
     assert review.calls == []
     click(tab.sign_in._out)

@@ -99,6 +99,12 @@ class Session(SessionState):
             self._keep()
         self._entries.tick()
 
+    def write(self) -> bool:
+        """Write what is entered now; False, and a message, while the disk takes nothing."""
+        if self._phase is not None:
+            self._keep()
+        return self._entries.write()
+
     def edit(self, draft: Draft) -> None:
         """Take what is entered now. Ignored where nothing can be entered any more."""
         self.touch()

@@ -154,8 +154,8 @@ class SessionState:
 
     @property
     def unwritten(self) -> bool:
-        """Entries are in memory only, because the disk takes none; closing now loses them. What was merely due is written first."""
-        return self._entries.unwritten and not self._entries.write()
+        """Entries are in memory only, because the disk takes none; closing now loses them."""
+        return self._entries.unwritten
 
 
 def _progress(study: ReviewStudy, store: ReaderStore, worklist: Worklist) -> Progress:

@@ -56,11 +56,6 @@ class ReviewFacts:
         return self._session is not None
 
     @property
-    def unwritten(self) -> bool:
-        """Entries are in memory only, because the disk takes none; signing out now loses them."""
-        return self._session is not None and self._session.unwritten
-
-    @property
     def reader(self) -> str:
         """The code of the reader at work, "" for none."""
         return str(self._store.reader) if self._store is not None else ""

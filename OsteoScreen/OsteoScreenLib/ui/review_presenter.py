@@ -117,6 +117,10 @@ class ReviewPresenter(ReviewFacts):
         session.start()
         self._tell("study", "list", "case", "draft", "model")
 
+    def may_sign_out(self) -> bool:
+        """Everything is on the disk. Where False, signing out loses what was entered last."""
+        return self._session is None or self._session.write()
+
     def sign_out(self) -> None:
         """Stop reading; everything is kept. Does nothing where nobody is signed in."""
         session, cases = self._session, self._cases

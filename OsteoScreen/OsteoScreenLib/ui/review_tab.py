@@ -272,7 +272,7 @@ class ReviewTab:
 
     def _sign_out(self) -> None:
         question = "What you entered last is not on the disk, which takes nothing more. Sign out, and lose it?"
-        if not self._review.unwritten or qt_api.ask(self.widget, "Sign out", question):
+        if self._review.may_sign_out() or qt_api.ask(self.widget, "Sign out", question):
             self._review.sign_out()
 
     def _check_masks(self) -> None:
