@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from OsteoScreenLib.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 
 @contextmanager
@@ -29,6 +30,8 @@ def before_head(network: nn.Module) -> Iterator[Callable[[], torch.Tensor]]:
 
 def linear_head(network: Any) -> nn.Linear:
     """The last layer. Raises `InputError` (option) when it is no linear one, as only such a head can be fitted here."""
+    from torch import nn
+
     head = network.get_classifier() if hasattr(network, "get_classifier") else None
     if not isinstance(head, nn.Linear):
         raise InputError(
