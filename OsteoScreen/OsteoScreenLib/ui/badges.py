@@ -20,6 +20,7 @@ _TITLES = {
     "burned-in": "Text in the pixels",
     "clipped": "Grey values clipped",
     "coloured-parts": "Coloured parts",
+    "decoded-otherwise": "Decoded otherwise",
     "degenerate-window": "Window unusable",
     "empty-heatmap": "Heatmap empty",
     "file-orientation": "Turned as the file says",
