@@ -25,7 +25,10 @@ from OsteoScreenLib.study.training.team import Team
 
 _STRENGTHS = np.logspace(-4, 2, 13)  # inverse, as scikit-learn counts
 _PART = 256  # images whose features are kept in one file, so that a killed run goes on after them
-_MOST_ITERATIONS = 100
+# Either comes to rest, so that the fit does not depend on how it is reached: Newton's steps where there are more images than
+# features; with fewer, L-BFGS is there sooner.
+_NEWTON = {"solver": "newton-cholesky", "tol": 1e-6, "max_iter": 100}
+_LBFGS = {"solver": "lbfgs", "tol": 1e-7, "max_iter": 10_000}
 _STAGE = "Computing features"
 
 
@@ -110,7 +113,7 @@ class Fitted:
 def fit_head(training: tuple[np.ndarray, np.ndarray], validation: tuple[np.ndarray, np.ndarray], balance: Balance) -> Fitted:
     """Fit for every strength, and keep the one with the largest validation AUC, among equals the smallest loss.
 
-    A row's `iterations` reach `_MOST_ITERATIONS` where the fit had not come to rest.
+    A row's `iterations` reach the solver's `max_iter` where the fit had not come to rest.
 
     training, validation : features (n, d) and classes (n,).
     """
@@ -124,8 +127,7 @@ def fit_head(training: tuple[np.ndarray, np.ndarray], validation: tuple[np.ndarr
     rows: list[dict[str, float]] = []
     best: tuple[float, float] = (-1.0, 0.0)
     chosen = 0
-    # Newton's steps come to rest within rounding, so that the fit does not depend on how it is reached.
-    fitted = LogisticRegression(solver="newton-cholesky", tol=1e-6, max_iter=_MOST_ITERATIONS, warm_start=True)
+    fitted = LogisticRegression(**(_NEWTON if len(labels) > features.shape[1] else _LBFGS), warm_start=True)
     weight, bias = np.zeros((3, features.shape[1])), np.zeros(3)
     for number, strength in enumerate(_STRENGTHS, start=1):
         fitted.set_params(C=float(strength))
