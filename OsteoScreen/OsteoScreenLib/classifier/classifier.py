@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -22,11 +23,11 @@ from OsteoScreenLib.classifier.devices import (
     release_memory,
     running,
 )
-from OsteoScreenLib.classifier.domain import Domain, DomainCheck, watched
+from OsteoScreenLib.classifier.domain import Domain, DomainCheck
 from OsteoScreenLib.classifier.full_head import full_head
-from OsteoScreenLib.classifier.head import before_head
 from OsteoScreenLib.classifier.model_bundle import ModelBundle
 from OsteoScreenLib.classifier.network import load_network
+from OsteoScreenLib.classifier.observing import observing
 from OsteoScreenLib.classifier.prediction import CLASSES, Prediction, decide
 from OsteoScreenLib.classifier.preparer import Preparer
 from OsteoScreenLib.classifier.preprocess import prepare
@@ -51,7 +52,8 @@ class Classifier:
     """A loaded model bundle. Not for several threads at once.
 
     model : the bundle. network : the timm network, in evaluation mode, adapters merged, weights in fp32.
-    device, precision : where and how predictions run. notes : what happened on the way (a fallback), for the reader.
+    device, precision : where and how predictions run. domain_check, t_score_head : the bundle's, None where it brings none.
+    notes : what happened on the way (a fallback), for the reader.
     """
 
     def __init__(self, model: ModelBundle, network: nn.Module, device: torch.device, precision: Precision = "fp32") -> None:
@@ -61,8 +63,8 @@ class Classifier:
         self.precision: Precision = precision
         self._wanted: Precision = precision
         self.notes: tuple[Note, ...] = ()
-        self._domain_check = DomainCheck.from_bundle(model.bundle)
-        self._t_score = TScoreHead.from_bundle(model.bundle)
+        self.domain_check = DomainCheck.from_bundle(model.bundle)
+        self.t_score_head = TScoreHead.from_bundle(model.bundle)
         self._prepared = Preparer(model.preprocessing)
 
     @classmethod
@@ -159,21 +161,20 @@ class Classifier:
 
     def domain(self, pixels: np.ndarray) -> Domain | None:
         """Where a radiograph (rows, columns) lies among the training images; None when the bundle brings no input check."""
-        if self._domain_check is None:
-            return None
-        check, inputs = self._domain_check, [self._prepared(pixels)]
-        with watched(self.network, check.layers) as features:
-            self.with_cpu_fallback(lambda: self._logits(inputs))
-            return check.judge(features()[0].astype(np.float64))
+        return None if self.domain_check is None else self.answer(pixels).domain
 
-    def expected_t_score(self, pixels: np.ndarray) -> float | None:
-        """Expected T-score of a radiograph (rows, columns); None when the bundle brings no regression to it."""
-        if self._t_score is None:
-            return None
-        inputs = [self._prepared(pixels)]
-        with before_head(self.network) as features:
-            self.with_cpu_fallback(lambda: self._logits(inputs))
-            return float(self._t_score.expected(features()[:1].cpu().numpy())[0])
+    def answer(self, pixels: np.ndarray) -> Prediction:
+        """All that the bundle can tell of an untouched radiograph (rows, columns), from one forward pass.
+
+        Raises `InputError` when the bundle's input check, or its T-score, does not fit the network.
+        """
+        with observing(self) as look:
+            (seen,) = look([self._prepared(pixels)])
+        return replace(
+            self.decide(seen.probabilities[0]),
+            domain=seen.domains[0] if seen.domains else None,
+            expected_t_score=float(seen.expected_t[0]) if len(seen.expected_t) else None,
+        )
 
     def with_cpu_fallback(self, work: Callable[[], Result]) -> Result:
         """Do `work`; when the device runs out of memory, move to the processor, note it, and do the work again there."""

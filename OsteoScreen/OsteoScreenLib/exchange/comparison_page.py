@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 
 from OsteoScreenLib import __version__
-from OsteoScreenLib.exchange.pages import template
+from OsteoScreenLib.exchange.pages import png_uri, template
 from OsteoScreenLib.files import write_text
 from OsteoScreenLib.study.comparison import partitions, table
 from OsteoScreenLib.study.comparison.checklists import CHECKLISTS
@@ -69,7 +68,7 @@ def comparison_page(folder: Path, comparison: Comparison) -> str:
         rankings=comparison.rankings,
         rank_table=_rank_table(comparison),
         agreements=comparison.agreements,
-        figures=[(FIGURE_WORDS[name], _data_uri(folder / path)) for name, path in comparison.figures.items()],
+        figures=[(FIGURE_WORDS[name], png_uri((folder / path).read_bytes())) for name, path in comparison.figures.items()],
         limits=comparison.limits,
         source=SOURCE,
         not_published=NOT_PUBLISHED,
@@ -101,7 +100,3 @@ def _published_intervals(comparison: Comparison) -> list[tuple[str, ...]]:
             lines.append((row.title, f"{model.auc:.2f}", *(str(one) for one in shares)))
     count = [f"of {denominator(measure):,}" for measure in ("accuracy", "sensitivity", "specificity")]
     return [("images", "", *count), *lines] if lines else []
-
-
-def _data_uri(path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
 from OsteoScreenLib import __version__
-from OsteoScreenLib.exchange.pages import template
+from OsteoScreenLib.exchange.pages import Layout, png_uri, sections_of, template
 from OsteoScreenLib.files import write_text
 from OsteoScreenLib.study.evaluation.evaluate import Evaluation
 from OsteoScreenLib.study.evaluation.evaluation_words import METHODS, sentences, tables
 
 # Section → (heading, tables, figures with what they show).
-_SECTIONS: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]], ...] = (
+_SECTIONS: Layout = (
     ("Discrimination", ("discrimination",), (
         ("roc", "ROC curves; marks show the operating points, which were fixed on other images. Dotted: age and sex alone."),
         ("scores", "Each image's probability by its true class; bars: middle half and median; dashed: the deciding threshold."),
@@ -58,17 +57,8 @@ def evaluation_page(
     facts : "title", "statements", and "provenance", a list of (name, value). figures : name → PNG. pictures : PNG of each of the
     evaluation's failures, None where there is none. left_out : one sentence for each image that could not be used.
     """
-    held = tables(evaluation)
-    sections = [
-        {
-            "heading": heading,
-            "tables": [held[name] for name in names if name in held],
-            "figures": [{"source": _uri(figures[name]), "words": words} for name, words in drawn if name in figures],
-        }
-        for heading, names, drawn in _SECTIONS
-    ]
     failures = [
-        {"one": one, "name": PurePath(one.image).name, "picture": _uri(picture) if picture else None}
+        {"one": one, "name": PurePath(one.image).name, "picture": png_uri(picture) if picture else None}
         for one, picture in zip(evaluation.failures, [*pictures, *[None] * len(evaluation.failures)], strict=False)
     ]
     return template("evaluation.html.j2").render(
@@ -78,13 +68,9 @@ def evaluation_page(
         sentences=sentences(evaluation),
         remarks=evaluation.remarks,
         methods=METHODS,
-        sections=[one for one in sections if one["tables"] or one["figures"]],
+        sections=sections_of(_SECTIONS, tables(evaluation), figures),
         failures=failures,
         primary=evaluation.primary,
         left_out=left_out,
         version=__version__,
     )
-
-
-def _uri(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from OsteoScreenLib import __version__
-from OsteoScreenLib.exchange.pages import template
+from OsteoScreenLib.exchange.pages import Layout, sections_of, template
 from OsteoScreenLib.explain.analysis import RESEARCH_USE_ONLY, SIMULATED_TRAINING
 from OsteoScreenLib.files import write_text
 from OsteoScreenLib.review.agreement.agreement import Agreement
@@ -15,7 +14,7 @@ from OsteoScreenLib.review.agreement.figures import agreement_figures
 from OsteoScreenLib.review.agreement.words import LIMITS, METHODS, sentences, tables
 
 # Section → (heading, tables, figures with what they show).
-_SECTIONS: tuple[tuple[str, tuple[str, ...], tuple[tuple[str, str], ...]], ...] = (
+_SECTIONS: Layout = (
     ("Agreement", ("between", "within", "model"), (
         ("kappa", "Cohen's κ with quadratic weights and its 95 % interval: readers with each other, with their own repeats, with the "
          "model and with the reference."),
@@ -58,15 +57,6 @@ def review_page(
     that readers were shown was trained on simulated radiographs. figures : name → PNG; drawn here when None.
     """
     drawn = agreement_figures(agreement) if figures is None else figures
-    held = tables(agreement)
-    sections = [
-        {
-            "heading": heading,
-            "tables": [held[name] for name in names if name in held],
-            "figures": [{"source": _uri(drawn[name]), "words": words} for name, words in shown if name in drawn],
-        }
-        for heading, names, shown in _SECTIONS
-    ]
     models = [("Model", f"{name or 'unnamed'}, bundle {digest or 'unknown'}") for name, digest in agreement.models]
     return template("review.html.j2").render(
         title=agreement.protocol.title,
@@ -75,11 +65,7 @@ def review_page(
         remarks=[*statements, *agreement.remarks],
         methods=METHODS,
         limits=LIMITS if agreement.changes else LIMITS[1:],
-        sections=[one for one in sections if one["tables"] or one["figures"]],
+        sections=sections_of(_SECTIONS, tables(agreement), drawn),
         provenance=[*provenance, *models],
         version=__version__,
     )
-
-
-def _uri(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")

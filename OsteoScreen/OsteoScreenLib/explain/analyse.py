@@ -91,9 +91,8 @@ def analyse(
     settle(classifier, radiograph, masks)
     place = (classifier.device.type, classifier.precision)
     with _timed(seconds, "prediction"):
-        untouched = next(iter(classifier.predict_stream([radiograph.pixels])))
-        domain = classifier.domain(radiograph.pixels)
-        expected = classifier.expected_t_score(radiograph.pixels)
+        prediction = classifier.answer(radiograph.pixels)
+    untouched, domain = np.array(list(prediction.probabilities.values())), prediction.domain
     saliency: SaliencyMap | None = None
     overlap: tuple[Overlap, ...] = ()
     if request.saliency:
@@ -137,7 +136,7 @@ def analyse(
         request=request,
         radiograph=RadiographFacts.of(radiograph),
         model=ModelFacts(model.id, model.title, model.site, model.bundle.sha256, model.bundle.weights_sha256, model.simulated),
-        prediction=replace(classifier.decide(untouched), domain=domain, expected_t_score=expected),
+        prediction=prediction,
         target_probability=float(target_probability(untouched, request.target)),
         saliency=saliency,
         site=masks.site if masks is not None else None,

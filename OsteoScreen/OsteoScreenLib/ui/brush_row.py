@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from OsteoScreenLib.ui.buttons import narrow_button
 from OsteoScreenLib.ui.mask_checking import SIZES_MM, MaskChecking
 from OsteoScreenLib.ui.qt_api import Qt, QtWidgets, Widget, signals_blocked, text_width
 from OsteoScreenLib.ui.review_keys import ReviewKeys
@@ -44,11 +43,11 @@ class BrushRow:
             tools.addWidget(part, stretch)
         column.addWidget(self._tools)
         row = QtWidgets.QHBoxLayout()
-        self._undo = self._button(row, "Undo", keys.tip("Take the last stroke back", "brush-undo"), checking.undo)
-        self._redo = self._button(row, "Redo", keys.tip("Do it again", "brush-redo"), checking.redo)
+        self._undo = narrow_button(row, self.widget, "Undo", keys.tip("Take the last stroke back", "brush-undo"), checking.undo)
+        self._redo = narrow_button(row, self.widget, "Redo", keys.tip("Do it again", "brush-redo"), checking.redo)
         tip = "The bone's mask as the model drew it; it can be undone"
-        self._reset = self._button(row, "As the model", tip, checking.as_the_model_drew_it)
-        self._button(row, "Discard", "Throw away what was changed since “Fix”", checking.discard)
+        self._reset = narrow_button(row, self.widget, "As the model", tip, checking.as_the_model_drew_it)
+        narrow_button(row, self.widget, "Discard", "Throw away what was changed since “Fix”", checking.discard)
         column.addLayout(row)
         larger, smaller = (lambda by=by: checking.set_brush_size(checking.brush_size + by) for by in (1, -1))
         actions = {
@@ -91,12 +90,4 @@ class BrushRow:
         button.setToolTip(tip)
         button.setMinimumWidth(text_width(text, button) + 16)
         button.clicked.connect(lambda checked=False: self._checking.set_erasing(erase))
-        return button
-
-    def _button(self, row: Any, text: str, tip: str, action: Any) -> Widget:
-        button = QtWidgets.QPushButton(text, self.widget)
-        button.setToolTip(tip)
-        button.setMinimumWidth(text_width(text, button) + 16)
-        button.clicked.connect(lambda checked=False: action())
-        row.addWidget(button)
         return button

@@ -7,7 +7,8 @@ from typing import Any
 
 from OsteoScreenLib.explain.covering import LARGEST_MARGIN, MODES
 from OsteoScreenLib.explain.fills import FILLS
-from OsteoScreenLib.ui.qt_api import QtWidgets, signals_blocked, text_width
+from OsteoScreenLib.ui.buttons import narrow_button
+from OsteoScreenLib.ui.qt_api import QtWidgets, signals_blocked
 from OsteoScreenLib.workbench.events import Event
 from OsteoScreenLib.workbench.toggles import Toggles
 
@@ -71,15 +72,19 @@ class CoveringSection:
         layout.setSpacing(4)
         sees = QtWidgets.QHBoxLayout()
         sees.addWidget(QtWidgets.QLabel("Model sees", self.widget))
-        self._all = self._button(sees, "All", "Show every bone to the model.", self.all_asked)
-        self._none = self._button(sees, "None", "Cover every bone that was found.", self.none_asked)
-        self._only = self._button(sees, "Only this", "", self.only_asked)
-        self._invert = self._button(sees, "Invert", "Cover what is shown, show what is covered.", self.invert_asked)
+        self._all = narrow_button(sees, self.widget, "All", "Show every bone to the model.", self.all_asked.emit)
+        self._none = narrow_button(sees, self.widget, "None", "Cover every bone that was found.", self.none_asked.emit)
+        self._only = narrow_button(sees, self.widget, "Only this", "", self.only_asked.emit)
+        self._invert = narrow_button(
+            sees, self.widget, "Invert", "Cover what is shown, show what is covered.", self.invert_asked.emit
+        )
         layout.addLayout(sees)
         steps = QtWidgets.QHBoxLayout()
-        self._undo = self._button(steps, "Undo", "Take the last switch back.", self.undo_asked)
-        self._redo = self._button(steps, "Redo", "Do it again.", self.redo_asked)
-        self._reset = self._button(steps, "Reset", "Every switch as at the beginning. It can be undone.", self.reset_asked)
+        self._undo = narrow_button(steps, self.widget, "Undo", "Take the last switch back.", self.undo_asked.emit)
+        self._redo = narrow_button(steps, self.widget, "Redo", "Do it again.", self.redo_asked.emit)
+        self._reset = narrow_button(
+            steps, self.widget, "Reset", "Every switch as at the beginning. It can be undone.", self.reset_asked.emit
+        )
         layout.addLayout(steps)
         modes = QtWidgets.QHBoxLayout()
         modes.addWidget(QtWidgets.QLabel("Mode", self.widget))
@@ -111,14 +116,6 @@ class CoveringSection:
         self._hold = QtWidgets.QPushButton("Hold to see untouched", self.widget)
         self._hold.setToolTip("While it is held, the bare radiograph is shown. In the image: hold the space bar.")
         layout.addWidget(self._hold)
-
-    def _button(self, row: Any, text: str, tip: str, event: Event[[]]) -> Any:
-        button = QtWidgets.QPushButton(text, self.widget)
-        button.setToolTip(tip)
-        button.setMinimumWidth(text_width(text, button) + 16)  # or four of them would not fit into a narrow panel
-        button.clicked.connect(lambda checked=False: event.emit())
-        row.addWidget(button)
-        return button
 
     def _connect(self) -> None:
         for mode, button in self._modes.items():

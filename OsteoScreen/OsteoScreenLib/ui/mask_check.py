@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,6 +9,7 @@ from OsteoScreenLib.events import Event
 from OsteoScreenLib.review.mask_check import REASONS
 from OsteoScreenLib.ui.bone_words import swatch
 from OsteoScreenLib.ui.brush_row import BrushRow
+from OsteoScreenLib.ui.buttons import narrow_button
 from OsteoScreenLib.ui.mask_checking import MaskChecking
 from OsteoScreenLib.ui.mask_nouns import BoneRow
 from OsteoScreenLib.ui.qt_api import Qt, QtWidgets, Widget, get, signals_blocked, single_shot, text_width
@@ -51,7 +51,7 @@ class MaskCheckSection:
         column.addWidget(self._list, 1)
         row = QtWidgets.QHBoxLayout()
         self._buttons = {
-            name: self._button(row, words, keys.tip(tip, f"mask-{name}"), action)
+            name: narrow_button(row, self.widget, words, keys.tip(tip, f"mask-{name}"), action)
             for name, words, tip, action in (
                 (
                     "accept",
@@ -200,11 +200,3 @@ class MaskCheckSection:
         self._guard.watch(field)
         field.returnPressed.connect(lambda: self._rejecting.start())  # an editable box tells of one Enter twice
         return box
-
-    def _button(self, row: Any, words: str, tip: str, action: Callable[[], object]) -> Widget:
-        button = QtWidgets.QPushButton(words, self.widget)
-        button.setToolTip(tip)
-        button.setMinimumWidth(text_width(words, button) + 16)
-        button.clicked.connect(lambda checked=False: action())
-        row.addWidget(button)
-        return button

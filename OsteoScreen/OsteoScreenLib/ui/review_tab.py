@@ -152,7 +152,6 @@ class ReviewTab:
         self.bar.show(review.headline, _LOCK[lock], review.can_enter, review.can_skip)
         self.bar.show_time(review.seconds)
         self.list.mark(review.current)
-        self._show_draft()
 
     def _show_draft(self) -> None:
         review = self._review

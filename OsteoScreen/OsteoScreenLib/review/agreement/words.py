@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from OsteoScreenLib.review.agreement.agreement import Agreement
 from OsteoScreenLib.review.agreement.change import Change, Outcome
 from OsteoScreenLib.review.agreement.estimate import Estimate, Share
 from OsteoScreenLib.review.agreement.pairs import Pair
+from OsteoScreenLib.text_table import Table
 
 NONE = "–"
 MOST_CHANGES = 200  # that the page lists
@@ -32,16 +32,6 @@ LIMITS = (
     "κ depends on how common the classes are; compare it only between groups of similar cases.",
     "Many intervals stand side by side; one in twenty of them misses what it should hold.",
 )
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table to read. title : above it. head : of its columns. rows : as many cells each. note : below it."""
-
-    title: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
 
 
 def sentences(agreement: Agreement) -> list[str]:

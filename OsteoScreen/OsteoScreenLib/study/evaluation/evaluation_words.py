@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from OsteoScreenLib.study.classifier_figures import Interval
 from OsteoScreenLib.study.evaluation.drift import Share, Shift, meaning_of
@@ -11,6 +10,7 @@ from OsteoScreenLib.study.evaluation.evaluate import Evaluation
 from OsteoScreenLib.study.evaluation.level import LevelFigures
 from OsteoScreenLib.study.evaluation.proportions import Proportion
 from OsteoScreenLib.study.evaluation.questions import LOW_BONE_MASS, OSTEOPOROSIS
+from OsteoScreenLib.text_table import Table
 
 NONE = "–"
 METHODS = (
@@ -23,16 +23,6 @@ METHODS = (
 )
 _ASKED = {OSTEOPOROSIS: "osteoporosis against the rest", LOW_BONE_MASS: "low bone mass against normal",
           "osteopenia": "osteopenia against the rest", "normal": "normal against the rest", "macro": "mean of the three classes"}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table to read. title : above it. head : of its columns. rows : as many cells each. note : below it."""
-
-    title: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
 
 
 def sentences(evaluation: Evaluation) -> list[str]:

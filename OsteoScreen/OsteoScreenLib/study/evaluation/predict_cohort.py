@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +14,8 @@ import numpy as np
 from OsteoScreenLib.bones.gate import Gate, lay_upright
 from OsteoScreenLib.classifier.classifier import Classifier
 from OsteoScreenLib.classifier.devices import batch_size
-from OsteoScreenLib.classifier.domain import DomainCheck, watched
-from OsteoScreenLib.classifier.head import before_head
+from OsteoScreenLib.classifier.observing import Observed, observing
 from OsteoScreenLib.classifier.preprocess import prepare
-from OsteoScreenLib.classifier.t_score import TScoreHead
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.radiograph.radiograph import Radiograph
 from OsteoScreenLib.radiograph.read import read_radiograph
@@ -30,16 +27,6 @@ if TYPE_CHECKING:
 
 READERS = 3  # threads that read and resize images while the network computes
 _AHEAD = 3  # batches that are read ahead
-
-
-@dataclass(frozen=True, eq=False)
-class _Seen:
-    """Of n images. probabilities : (n, 3). The others as in `Predictions`, empty where the bundle has nothing to tell them."""
-
-    probabilities: np.ndarray
-    expected_t: np.ndarray
-    domain_distance: np.ndarray
-    domain_level: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,9 +59,9 @@ def predict_cohort(
     tell = progress or (lambda _done, _all: None)
     kept: list[CohortRow] = []
     left_out: list[str] = []
-    parts: list[_Seen] = []
+    parts: list[Observed] = []
     done = 0
-    with _looking(classifier) as look:
+    with observing(classifier) as look:
         for few in _batches(classifier, rows, gate):
             found = [(row, one) for row, one in few if not isinstance(one, InputError)]
             left_out += [f"Row {row.number}, column image: {one}" for row, one in few if isinstance(one, InputError)]
@@ -84,8 +71,16 @@ def predict_cohort(
             tell(done, len(rows))
     if not kept:
         raise InputError(f"No image of the table could be read; the first reason is: {left_out[0]}", code="no-images")
-    seen = {one.name: np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(_Seen)}
-    return CohortPredictions(of_rows(kept, folder, **seen), tuple(left_out))
+    domains = [one for part in parts for one in part.domains]
+    predictions = of_rows(
+        kept,
+        folder,
+        np.concatenate([part.probabilities for part in parts]),
+        expected_t=np.concatenate([part.expected_t for part in parts]),
+        domain_distance=np.array([one.distance for one in domains]),
+        domain_level=np.array([one.level for one in domains], str),
+    )
+    return CohortPredictions(predictions, tuple(left_out))
 
 
 def of_rows(rows: Sequence[CohortRow], folder: Path, probabilities: np.ndarray, **others: np.ndarray) -> Predictions:
@@ -118,38 +113,6 @@ def upright(row: CohortRow, gate: Gate | None) -> Radiograph:
     """The row's radiograph, laid upright by the gate if there is one. Raises `InputError` when it cannot be used."""
     radiograph = read_radiograph(row.image)
     return radiograph if gate is None else lay_upright(radiograph, gate, gate.site)
-
-
-@contextmanager
-def _looking(classifier: Classifier) -> Iterator[Callable[[list[torch.Tensor]], list[_Seen]]]:
-    """Inside it, the callable gives what the network and all that the bundle brings say of some inputs."""
-    bundle = classifier.model.bundle
-    check, head = DomainCheck.from_bundle(bundle), TScoreHead.from_bundle(bundle)
-    with ExitStack() as stack:
-        stages = stack.enter_context(watched(classifier.network, check.layers)) if check is not None else None
-        features = stack.enter_context(before_head(classifier.network)) if head is not None else None
-
-        def look(inputs: list[torch.Tensor]) -> list[_Seen]:
-            parts: list[_Seen] = []
-            while inputs:
-                few = inputs[: batch_size(classifier.device)]
-                probabilities = classifier.probabilities_of(few)
-                if batch_size(classifier.device) < len(few):
-                    continue  # the device ran out of memory on the way: the processor takes fewer at a time
-                judged = [] if stages is None else [check.judge(one.astype(np.float64)) for one in stages()[: len(few)]]  # type: ignore[union-attr]
-                expected = np.empty(0) if features is None else head.expected(features().cpu().numpy()[: len(few)])  # type: ignore[union-attr]
-                parts.append(
-                    _Seen(
-                        probabilities,
-                        expected,
-                        np.array([one.distance for one in judged]),
-                        np.array([one.level for one in judged], str),
-                    )
-                )
-                inputs = inputs[len(few) :]
-            return parts
-
-        yield look
 
 
 def _batches(
