@@ -283,6 +283,7 @@ def test_functional_groups_of_a_single_frame() -> None:
     shown = read_dataset(dataset)
     np.testing.assert_allclose(shown.pixels, linear(array * 2.0 + 10, 4000, 7000), atol=1e-6)
     assert shown.spacing_mm == (0.2, 0.2)
+    assert "WindowCenter" not in dataset and "PixelSpacing" not in dataset, "the caller's data set stays as it was"
 
 
 def test_grey_stored_in_colour_and_in_a_palette() -> None:

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from radiograph.synthetic import codes, data_set, grey_picture, save
+from radiograph.synthetic import bytes_of, codes, data_set, grey_picture, save
 
 from OsteoScreenLib.errors import InputError
+from OsteoScreenLib.radiograph.dicom import parse_dicom
 from OsteoScreenLib.radiograph.quiet import quiet
 from OsteoScreenLib.radiograph.radiograph import Placement, Source
 from OsteoScreenLib.radiograph.read import radiograph_from_array, read_dataset, read_radiograph
@@ -150,6 +151,18 @@ def test_a_known_square_stays_where_it_is(tmp_path: Path) -> None:
     rows, columns = np.nonzero(radiograph.pixels == 1)
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (200 - 150, 200 - 121, 40, 59)
     assert set(np.unique(radiograph.pixels)) == {0, 1}
+
+
+@pytest.mark.parametrize("mark", [b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"])
+def test_the_mark_of_an_item_outside_of_a_sequence_is_no_element(mark: bytes, tmp_path: Path) -> None:
+    """pydicom keeps it as an element that nobody can decode, and every look at all elements ended there."""
+    whole = bytes_of(data_set(grey_picture()))
+    at = whole.index(b"\x28\x00\x02\x00US")
+    (tmp_path / "marked").write_bytes(whole[:at] + mark + bytes(4) + whole[at:])
+    dataset = parse_dicom((tmp_path / "marked").read_bytes(), "marked")
+    assert all(element.tag.group != 0xFFFE for element in dataset.iterall())
+    (tmp_path / "whole").write_bytes(whole)
+    np.testing.assert_array_equal(read_radiograph(tmp_path / "marked").pixels, read_radiograph(tmp_path / "whole").pixels)
 
 
 def test_two_readers_at_once_and_a_closed_terminal() -> None:

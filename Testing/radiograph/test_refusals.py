@@ -15,7 +15,15 @@ import pytest
 from PIL import Image
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import MPEG4HP41, JPEG2000Lossless, JPEGLSLossless, RLELossless
+from pydicom.uid import (
+    MPEG4HP41,
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLSLossless,
+    RLELossless,
+)
 from radiograph.synthetic import CR, DX, SC, bytes_of, data_set, grey_picture
 
 from OsteoScreenLib.errors import InputError
@@ -273,8 +281,6 @@ def test_nothing_huge_is_allocated(tmp_path: Path) -> None:
 
 
 def test_a_deflated_bomb_does_not_go_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pydicom.uid import DeflatedExplicitVRLittleEndian
-
     import OsteoScreenLib.radiograph.dicom as dicom
 
     monkeypatch.setattr(dicom, "MAXIMUM_BYTES", 1_000_000)
@@ -285,6 +291,77 @@ def test_a_deflated_bomb_does_not_go_off(tmp_path: Path, monkeypatch: pytest.Mon
     whole = bytes_of(data_set(grey_picture(), syntax=DeflatedExplicitVRLittleEndian))
     path.write_bytes(whole[: len(whole) // 2])
     assert refused(path).code == "truncated"
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian])
+def test_millions_of_empty_elements_are_not_waited_for(syntax: UID, tmp_path: Path) -> None:
+    """Zeros behind a data set read as empty elements, eight bytes each; deflated they hardly need room."""
+    path, zeros = tmp_path / "zeros", bytes(64 << 20)
+    whole = bytes_of(data_set(grey_picture(), syntax=syntax))
+    if syntax.is_deflated:
+        start = 144 + int.from_bytes(whole[140:144], "little")
+        packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+        plain = zlib.decompress(whole[start:], -zlib.MAX_WBITS)
+        path.write_bytes(whole[:start] + packer.compress(plain + zeros) + packer.flush())
+        assert path.stat().st_size < 200_000
+    else:
+        path.write_bytes(whole + zeros)
+    started = time.process_time()
+    assert refused(path).code == "damaged-header"
+    assert time.process_time() - started < 5
+    path.write_bytes(whole if syntax.is_deflated else whole + bytes(1 << 20))
+    read_radiograph(path)  # padding to the end of a block is no fault
+
+
+def test_sequences_without_end_are_left_out(tmp_path: Path) -> None:
+    from pydicom.dataelem import DataElement
+
+    dataset, path = data_set(grey_picture()), tmp_path / "sequences"
+    tags = (0x00082218, 0x00283010, 0x52009229, 0x00091010)  # what reading looks at, and a private one
+    for tag in tags:
+        dataset.add(DataElement(tag, "UN", bytes(8 << 20)))
+    data = bytes_of(dataset)
+    for tag in tags:
+        head = struct.pack("<2H", tag >> 16, tag & 0xFFFF)
+        assert head + b"UN" in data
+        data = data.replace(head + b"UN", head + b"SQ")
+    path.write_bytes(data)
+    started = time.process_time()
+    whole = read_dataset(data_set(grey_picture()))
+    np.testing.assert_array_equal(read_radiograph(path).pixels, whole.pixels)
+    assert time.process_time() - started < 3
+
+
+@pytest.mark.parametrize(("kind", "size"), [("CS", 60_000), ("SQ", 8 << 20), ("US", 8 << 20)])
+def test_an_endless_character_set_is_not_waited_for(kind: str, size: int, tmp_path: Path) -> None:
+    """pydicom decodes this one element while it reads the others."""
+    whole, path = bytes_of(data_set(grey_picture())), tmp_path / "characters"
+    at = whole.index(b"\x08\x00\x16\x00UI")
+    head = struct.pack("<2H2sH", 0x0008, 0x0005, kind.encode(), size if kind == "CS" else 0)
+    if kind != "CS":
+        head = struct.pack("<2H2sHI", 0x0008, 0x0005, b"SQ" if kind == "SQ" else b"UN", 0, size)
+    path.write_bytes(whole[:at] + head + bytes(size) + whole[at:])
+    started = time.process_time()
+    assert refused(path).code == "damaged-header"
+    assert time.process_time() - started < 2
+
+
+def test_many_items_are_left_out_and_some_are_not(tmp_path: Path) -> None:
+    from OsteoScreenLib.radiograph.dicom import parse_dicom
+
+    item = struct.pack("<2HI", 0xFFFE, 0xE000, 0)
+    whole = bytes_of(data_set(grey_picture()))
+    at = whole.index(b"\x10\0\x10\0PN")
+    for count, there in ((100, True), (100_000, False)):
+        sequence = struct.pack("<2H2s2xI", 0x0008, 0x1140, b"SQ", len(item) * count) + item * count
+        assert ("ReferencedImageSequence" in parse_dicom(whole[:at] + sequence + whole[at:], "many")) is there
+
+
+def test_odd_words_of_a_header_stay_out_of_the_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "a_file"
+    path.write_bytes(bytes_of(data_set(grey_picture(), PhotometricInterpretation="GREY\x07 of Nightingale^Florence")))
+    sentence = str(refused(path))
+    assert sentence.isprintable() and "Florence" not in sentence
 
 
 def test_memory_that_runs_out_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

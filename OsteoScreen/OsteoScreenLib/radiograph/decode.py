@@ -9,7 +9,7 @@ import numpy as np
 
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.radiograph import header
-from OsteoScreenLib.radiograph.limits import check_size
+from OsteoScreenLib.radiograph.limits import check_size, printable
 from OsteoScreenLib.radiograph.lookup import Bits
 from OsteoScreenLib.radiograph.quiet import quiet
 
@@ -101,7 +101,7 @@ def _options(dataset: Dataset, rows: int, columns: int, bits: Bits, name: str) -
     grey = photometric in {"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"}
     if (samples, grey) not in {(1, True), (3, False)} or not (grey or photometric in _COLOURS):
         raise InputError(
-            f"{name} stores its pixels as '{photometric}' with {samples} samples each, which is not a radiograph's; "
+            f"{name} stores its pixels as '{printable(photometric[:16])}' with {samples} samples each, which is not a radiograph's; "
             "export it as MONOCHROME2.",
             "unsupported-pixels",
         )

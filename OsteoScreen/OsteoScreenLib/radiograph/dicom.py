@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.radiograph import header
+from OsteoScreenLib.radiograph.bounded import BoundedBytes, drop_endless
 from OsteoScreenLib.radiograph.colour import grey_from_colour
 from OsteoScreenLib.radiograph.decode import decode, stored_bits
 from OsteoScreenLib.radiograph.grey import GreyImage, Levels
@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from pydicom.uid import UID
 
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
+_EXPLICIT = b"1.2.840.10008.1.2.1\0\0\0"  # in as many bytes
 
 
 def parse_dicom(data: bytes, name: str) -> Dataset:
     """The data set in a file's bytes, with or without preamble and file meta information.
 
+    Sequences that no radiograph has and that would take minutes to decode are left out; see `bounded`.
     Raises InputError (damaged-header) when no data set can be read, (too-large) when a deflated one would not fit in memory.
     """
     import pydicom
@@ -42,10 +44,11 @@ def parse_dicom(data: bytes, name: str) -> Dataset:
 
     if data[:4] == b"DICM":
         data = bytes(128) + data
-    _check_deflated(data, name)
+    data = _inflated(data, name)
     try:
         with quiet(), disable_value_validation():
-            dataset = pydicom.dcmread(io.BytesIO(data), force=True)
+            dataset = pydicom.dcmread(BoundedBytes(data), force=True)
+            drop_endless(dataset)
             empty = len(dataset) == 0
     except MemoryError:
         raise
@@ -120,7 +123,7 @@ def displayed(
         levels = _statistics(dataset, counted.map(transform) if transform else counted, _padding(dataset, counted, bits))
     if levels.values.size < 2:
         raise constant(name)
-    display, display_notes = choose_display(flat, levels, bits.signed, little_endian)
+    display, window, display_notes = choose_display(flat, levels, bits.signed, little_endian)
     by_header, polarity_notes = inverted_by_header(dataset)
     inverted = by_header != invert
     pixels = meant.render(display, inverted)
@@ -146,7 +149,7 @@ def displayed(
         spacing_source=spacing.source,
         view=view,
         site=site,
-        source=source_of(dataset, path, sha256, shape),
+        source=replace(source_of(dataset, path, sha256, shape), window=window),
         notes=notes,
     )
 
@@ -247,7 +250,7 @@ def with_functional_groups(dataset: Dataset) -> Dataset:
     ]
     if not groups:
         return dataset
-    flat = Dataset(dataset)
+    flat = Dataset(dict(dataset.items()))  # a data set made from another one shares its elements
     for group in groups:
         for macro in ("PixelValueTransformationSequence", "FrameVOILUTSequence", "PixelMeasuresSequence"):
             for item in header.items(group, macro)[:1]:
@@ -264,10 +267,10 @@ def source_of(dataset: Dataset, path: str, sha256: str, shape: tuple[int, int]) 
         sha256=sha256,
         format="DICOM",
         stored_shape=shape,
-        study_instance_uid=_uid(dataset, "StudyInstanceUID"),
-        series_instance_uid=_uid(dataset, "SeriesInstanceUID"),
-        sop_instance_uid=_uid(dataset, "SOPInstanceUID"),
-        sop_class_uid=_uid(dataset, "SOPClassUID"),
+        study_instance_uid=header.uid(dataset, "StudyInstanceUID"),
+        series_instance_uid=header.uid(dataset, "SeriesInstanceUID"),
+        sop_instance_uid=header.uid(dataset, "SOPInstanceUID"),
+        sop_class_uid=header.uid(dataset, "SOPClassUID"),
         modality=header.word(dataset, "Modality")[:16],
         photometric_interpretation=header.word(dataset, "PhotometricInterpretation")[:16],
         # Only values of the standard's form: free text in these places may name the patient.
@@ -276,23 +279,19 @@ def source_of(dataset: Dataset, path: str, sha256: str, shape: tuple[int, int]) 
     )
 
 
-def _uid(dataset: Dataset, keyword: str) -> str:
-    found = header.text(dataset, keyword)
-    return found if re.fullmatch(r"[0-9.]{1,64}", found) else ""
-
-
-def _check_deflated(data: bytes, name: str) -> None:
-    """Refuse a deflated data set that would inflate beyond the limit, by inflating it piece by piece first."""
+def _inflated(data: bytes, name: str) -> bytes:
+    """The file with a deflated data set inflated, piece by piece so that too much is refused before it is there; else as it is."""
     if _DEFLATED not in data[:2048]:
-        return
+        return data
     if data[132:136] != b"\x02\x00\x00\x00":
         raise InputError(f"{name} is a damaged DICOM file; copy or export it again.", "damaged-header")
     start = 144 + int.from_bytes(data[140:144], "little")
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    piece, total = data[start:], 0
+    piece, inflated, total = data[start:], [data[:start].replace(_DEFLATED, _EXPLICIT)], 0
     try:
         while piece and not inflater.eof:
-            total += len(inflater.decompress(piece, 1 << 24))
+            inflated.append(inflater.decompress(piece, 1 << 24))
+            total += len(inflated[-1])
             piece = inflater.unconsumed_tail
             if total > MAXIMUM_BYTES:
                 raise InputError(f"{name} would inflate to more than 1 GiB; that is no radiograph.", "too-large")
@@ -300,3 +299,4 @@ def _check_deflated(data: bytes, name: str) -> None:
         raise InputError(f"{name} is a damaged DICOM file; copy or export it again.", "damaged-header") from error
     if not inflater.eof:
         raise InputError(f"{name} is truncated: its deflated data stops before the end; copy or export it again.", "truncated")
+    return b"".join(inflated)

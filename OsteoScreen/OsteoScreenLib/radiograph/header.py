@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
+
+_UID = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 
 
 def value(dataset: Dataset, keyword: str) -> Any:
@@ -56,6 +59,20 @@ def integer(dataset: Dataset, keyword: str) -> int | None:
     """The first value as an int, None when absent or not a whole number."""
     found = number(dataset, keyword)
     return int(found) if found is not None and found == int(found) else None
+
+
+def is_uid(text: str) -> bool:
+    """Whether a text is a UID (PS3.5 9.1): up to 64 characters, numbers with dots between them.
+
+    Leading zeros, which the standard forbids, are common in archives and do no harm.
+    """
+    return len(text) <= 64 and _UID.fullmatch(text) is not None
+
+
+def uid(dataset: Dataset, keyword: str) -> str:
+    """The one UID that an attribute holds, empty when it holds none, several, or something else."""
+    found = texts(dataset, keyword)
+    return found[0] if len(found) == 1 and is_uid(found[0]) else ""
 
 
 def items(dataset: Dataset, keyword: str) -> list[Dataset]:

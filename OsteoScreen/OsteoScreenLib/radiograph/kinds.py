@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
-_RADIOGRAPHS = {_STORAGE + one for one in ("1", "1.1", "1.1.1", "1.3", "1.3.1")}
-_CAPTURES = {_STORAGE + one for one in ("7", "7.1", "7.2", "7.3", "7.4")}
+RADIOGRAPHS = {_STORAGE + one for one in ("1", "1.1", "1.1.1", "1.3", "1.3.1")}
+CAPTURES = {_STORAGE + one for one in ("7", "7.1", "7.2", "7.3", "7.4")}
+"""SOP classes of what is read: CR, DX and intra-oral images, and secondary captures, which may be of a radiograph."""
 _MODALITIES = {"CR", "DX", "PX", "IO", "RG", "DR"}
 _UNDECLARED = {"", "OT", "SC"}
 _NAMES = {
@@ -47,7 +48,7 @@ def check_kind(dataset: Dataset, name: str) -> list[Note]:
         raise InputError(
             f"{name} is a DICOMDIR, a table of contents; choose one of the images it lists.", "not-an-image-object"
         )
-    if sop_class in _RADIOGRAPHS or sop_class in _CAPTURES or not sop_class:
+    if sop_class in RADIOGRAPHS or sop_class in CAPTURES or not sop_class:
         if modality in _MODALITIES | _UNDECLARED:
             _check_frames(dataset, name)
             return _capture_notes(sop_class, modality)
@@ -82,7 +83,7 @@ def _check_frames(dataset: Dataset, name: str) -> None:
 
 
 def _capture_notes(sop_class: str, modality: str) -> list[Note]:
-    if sop_class in _CAPTURES:
+    if sop_class in CAPTURES:
         text = "A secondary capture: its grey values went through another program or a scanner first."
         return [Note("secondary-capture", "info", text)]
     if modality in _UNDECLARED:

@@ -20,7 +20,7 @@ from OsteoScreenLib.radiograph.grey import (
     sigmoid_window,
     stretch,
 )
-from OsteoScreenLib.radiograph.radiograph import Note
+from OsteoScreenLib.radiograph.radiograph import Note, Window
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -69,16 +69,20 @@ def modality_transform(dataset: Dataset, signed: bool, little_endian: bool) -> t
     return (lambda values: values * slope + (intercept or 0.0)), []
 
 
-def choose_display(dataset: Dataset, levels: Levels, signed: bool, little_endian: bool) -> tuple[Function, list[Note]]:
+def choose_display(
+    dataset: Dataset, levels: Levels, signed: bool, little_endian: bool
+) -> tuple[Function, Window | None, list[Note]]:
     """The header's first VOI table or window that shows the image; percentiles of the image where there is none.
 
     levels : grey values after the modality transform, without padding and collimated borders.
+    The window that was taken stands second, None for a table.
     """
     notes = []
     candidates: list[Function | None] = [
         _voi_table(item, signed, little_endian) for item in header.items(dataset, "VOILUTSequence")
     ]
-    windows = _windows(dataset)
+    stated = _windows(dataset)
+    windows = [function for function, _ in stated]
     if len(candidates) > 1 or len(windows) > 1:
         text = "The header offers several grey-value windows or tables; the first usable one was taken."
         notes.append(Note("several-windows", "info", text))
@@ -88,14 +92,16 @@ def choose_display(dataset: Dataset, levels: Levels, signed: bool, little_endian
             if candidate is not candidates[0]:
                 text = "The header's first grey-value window does not show the image, so another one of the header was taken."
                 notes.append(Note("degenerate-window", "warning", text))
-            return candidate, notes
+            return candidate, next((window for function, window in stated if function is candidate), None), notes
     if candidates:
         text = "The header's grey-value window does not show the image, so its own percentiles (0.5 % and 99.5 %) were taken."
         notes.append(Note("degenerate-window", "warning", text))
     else:
         text = "The header gives no grey-value window, so the image's own percentiles (0.5 % and 99.5 %) were taken."
         notes.append(Note("no-window", "info", text))
-    return stretch(*levels.span()), notes
+    low, high = levels.span()
+    # The standard's LINEAR window from `low` to `high` is half a grey value beside its middle, and one wider.
+    return stretch(low, high), Window((low + high + 1) / 2, high - low + 1), notes
 
 
 def inverted_by_header(dataset: Dataset) -> tuple[bool, list[Note]]:
@@ -111,20 +117,16 @@ def inverted_by_header(dataset: Dataset) -> tuple[bool, list[Note]]:
     return inverted, []
 
 
-def _windows(dataset: Dataset) -> list[Function | None]:
-    """Every window of the header in its order, None for one that is not usable by definition."""
-    name = header.word(dataset, "VOILUTFunction") or "LINEAR"
+def _windows(dataset: Dataset) -> list[tuple[Function | None, Window]]:
+    """Every window of the header in its order, without a function where it is not usable by definition."""
+    name = header.word(dataset, "VOILUTFunction")
+    name = name if name in {"SIGMOID", "LINEAR_EXACT"} else "LINEAR"
+    functions = {"SIGMOID": sigmoid_window, "LINEAR_EXACT": exact_window, "LINEAR": linear_window}
     centers, widths = header.numbers(dataset, "WindowCenter"), header.numbers(dataset, "WindowWidth")
-    windows: list[Function | None] = []
+    windows: list[tuple[Function | None, Window]] = []
     for center, width in zip(centers, widths, strict=False):
-        if not (math.isfinite(center) and math.isfinite(width)):
-            windows.append(None)
-        elif name == "SIGMOID":
-            windows.append(sigmoid_window(center, width) if width > 0 else None)
-        elif name == "LINEAR_EXACT":
-            windows.append(exact_window(center, width) if width > 0 else None)
-        else:
-            windows.append(linear_window(center, width) if width > 1 else None)
+        usable = math.isfinite(center) and math.isfinite(width) and width > (1 if name == "LINEAR" else 0)
+        windows.append((functions[name](center, width) if usable else None, Window(center, width, name)))
     return windows
 
 

@@ -23,6 +23,16 @@ _ANIMAL = re.compile(r"CANINE|FELINE|EQUINE|VETERINAR|\bDOG\b|\bCAT\b")
 _PORTABLE = re.compile(r"PORTABLE|MOBILE|BEDSIDE|\bBETT|\bICU\b|\bLIEGEND|\bSUPINE")
 
 
+def is_animal(words: str) -> bool:
+    """Whether a description in upper case names an animal."""
+    return bool(_ANIMAL.search(words))
+
+
+def is_portable(words: str) -> bool:
+    """Whether a description in upper case names an image taken at the bedside."""
+    return bool(_PORTABLE.search(words))
+
+
 def picture_notes(shape: tuple[int, int], bits: int, levels: Levels, display: Function, inverted: bool) -> list[Note]:
     """Resolution, depth of grey and clipping.
 
@@ -63,9 +73,9 @@ def header_notes(dataset: Dataset, syntax: UID, view: str, site: str) -> list[No
         for keyword in ("SeriesDescription", "StudyDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription")
     )
     species = header.word(dataset, "PatientSpeciesDescription")
-    if (species and not re.search("HUMAN|HOMO", species)) or _ANIMAL.search(descriptions):
+    if (species and not re.search("HUMAN|HOMO", species)) or is_animal(descriptions):
         notes.append(Note("animal", "warning", "The header says that this is an animal; the models know people only."))
-    portable = bool(_PORTABLE.search(descriptions))
+    portable = is_portable(descriptions)
     if view == "":
         notes.append(Note("unknown-view", "info", "The header does not say which view this is."))
     elif (view == "AP" and site in {"CHEST", ""}) or portable:

@@ -22,11 +22,21 @@ class Note:
 
 
 @dataclass(frozen=True)
+class Window:
+    """The range of grey values that is shown, after the modality transform: VOI LUT function LINEAR, LINEAR_EXACT or SIGMOID."""
+
+    center: float
+    width: float
+    function: str = "LINEAR"
+
+
+@dataclass(frozen=True)
 class Source:
     """Where the pixels came from. UIDs are empty strings when the file is not DICOM.
 
     path : as the user gave it. sha256 : of the file's bytes, empty for arrays in memory.
     stored_shape : (rows, columns) of the image as stored in the file.
+    window : what a DICOM image's grey values were shown with, None for a table of the header and for what is no DICOM.
     """
 
     path: str = ""
@@ -41,6 +51,7 @@ class Source:
     photometric_interpretation: str = ""
     patient_sex: str = ""
     patient_age: str = ""
+    window: Window | None = None
 
 
 @dataclass(frozen=True)

@@ -60,15 +60,15 @@ def view_of_header(dataset: Dataset) -> str:
     """ "PA", "AP", "LATERAL", "OBLIQUE", another ViewPosition as written, or "" when the header does not say."""
     position = header.word(dataset, "ViewPosition")
     if position:
-        known = _VIEW_POSITIONS.get(position) or _view_in(position.replace("_", " "))
+        known = _VIEW_POSITIONS.get(position) or view_in(position.replace("_", " "))
         # Other abbreviations are kept; longer text in this place may name a person.
         return known or (position if re.fullmatch(r"[A-Z]{2,5}", position) else "")
     for item in header.items(dataset, "ViewCodeSequence"):
-        view = _VIEW_CODES.get(header.text(item, "CodeValue")) or _view_in(header.word(item, "CodeMeaning"))
+        view = _VIEW_CODES.get(header.text(item, "CodeValue")) or view_in(header.word(item, "CodeMeaning"))
         if view:
             return view
     for keyword in _DESCRIPTIONS:
-        view = _view_in(header.word(dataset, keyword))
+        view = view_in(header.word(dataset, keyword))
         if view:
             return view
     # Columns that run towards the patient's front or back show the patient from the side.
@@ -80,13 +80,13 @@ def site_of_header(dataset: Dataset) -> str:
     """Body part in upper case: a canonical name where it is known ("CHEST", "HIP", …), else as written, else ""."""
     examined = header.word(dataset, "BodyPartExamined")
     if examined:
-        return _site_in(examined.replace("_", " ")) or _as_code(examined)
+        return site_in(examined.replace("_", " ")) or _as_code(examined)
     for item in header.items(dataset, "AnatomicRegionSequence"):
-        site = _SITE_CODES.get(header.text(item, "CodeValue")) or _site_in(header.word(item, "CodeMeaning"))
+        site = _SITE_CODES.get(header.text(item, "CodeValue")) or site_in(header.word(item, "CodeMeaning"))
         if site:
             return site
     for keyword in _DESCRIPTIONS:
-        site = _site_in(header.word(dataset, keyword))
+        site = site_in(header.word(dataset, keyword))
         if site:
             return site
     return "JAW" if header.word(dataset, "Modality") in {"PX", "IO"} else ""
@@ -94,7 +94,7 @@ def site_of_header(dataset: Dataset) -> str:
 
 def known_view(text: str) -> str:
     """PA, AP, LATERAL or OBLIQUE, "" for any other text: a value that cannot be a person's name."""
-    return _VIEW_POSITIONS.get(text.upper()) or _view_in(text.replace("_", " "))
+    return _VIEW_POSITIONS.get(text.upper()) or view_in(text.replace("_", " "))
 
 
 def known_site(text: str) -> str:
@@ -102,7 +102,7 @@ def known_site(text: str) -> str:
     return text if text in _DEFINED_SITES or text in {site for site, _ in _SITE_WORDS} else ""
 
 
-def _view_in(words: str) -> str:
+def view_in(words: str) -> str:
     """The one view that a text names; "" when it names none or, as in "PA and lateral", several."""
     found = [view for view, pattern in _VIEW_WORDS.items() if pattern.search(words.upper())]
     return found[0] if len(found) == 1 else ""
@@ -113,7 +113,8 @@ def _as_code(word: str) -> str:
     return word if re.fullmatch(r"[A-Z0-9 _]{1,16}", word) else ""
 
 
-def _site_in(words: str) -> str:
+def site_in(words: str) -> str:
+    """The body part that a text names, canonically; "" when it names none that is known."""
     return next((site for site, pattern in _SITE_PATTERNS if pattern.search(words.upper())), "")
 
 

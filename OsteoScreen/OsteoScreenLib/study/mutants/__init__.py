@@ -1,0 +1,1 @@
+"""DICOM files broken in known ways, the same for the same seed: what reading must survive."""
