@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from builders import TINY_VIT, TINY_VIT_OPTIONS, classifier_manifest, make_classifier_bundle, make_network
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import save_file
 
-from OsteoScreenLib.bundle import write_bundle
+from OsteoScreenLib.bundle import open_bundle, write_bundle
 from OsteoScreenLib.classifier.model_bundle import ModelBundle
 from OsteoScreenLib.classifier.network import load_network
+from OsteoScreenLib.classifier.prediction import PointPerformance
 from OsteoScreenLib.classifier.preprocess import PreprocessSpec
 from OsteoScreenLib.errors import InputError
+from OsteoScreenLib.files import resource_folder
+from OsteoScreenLib.study.point_performance import performance_of
 
 
 def refused(folder: Path, manifest: dict[str, Any]) -> str:
@@ -42,10 +47,35 @@ def test_every_key_of_a_good_manifest_is_understood(tmp_path: Path) -> None:
     assert (model.operating_points.osteoporosis, model.operating_points.low_bone_mass) == (0.4, 0.6)
 
 
+def test_what_a_bundle_says_of_its_decision(tmp_path: Path) -> None:
+    at = {"sensitivity": 0.8, "specificity": 0.7, "positives": 60, "negatives": 352}
+    manifest = classifier_manifest(performance={"measured_on": "412 test images", "osteoporosis": at})
+    model = ModelBundle.from_bundle(write_bundle(tmp_path / "told", manifest, {"w": torch.zeros(1)}, "card"))
+    assert model.performance == (PointPerformance("osteoporosis", 0.8, 0.7, 60, 352, "412 test images"),)
+    silent = write_bundle(tmp_path / "silent", classifier_manifest(), {"w": torch.zeros(1)}, "card")
+    assert ModelBundle.from_bundle(silent).performance == ()
+
+
+def test_the_embedded_bundle_says_what_its_card_counts() -> None:
+    """Sensitivity and specificity in the manifest are those of the card's table of decisions."""
+    bundle = open_bundle(resource_folder("Models", "chest-sim-classifier"))
+    rows = re.findall(r"^\| (?:normal|osteopenia|osteoporosis) \| (\d+) \| (\d+) \| (\d+) \|$", bundle.card, re.M)
+    confusion = np.array(rows, int)
+    assert confusion.shape == (3, 3)
+    told = bundle.manifest["performance"]
+    assert told == performance_of(confusion, told["measured_on"])
+
+
 WRONG: list[tuple[str, Callable[[dict[str, Any]], Any]]] = [
     ("classes", lambda m: m.update(classes=["osteoporosis", "osteopenia", "normal"])),
     ("classes", lambda m: m.pop("classes")),
     ("temperature", lambda m: m.pop("temperature")),
+    ("performance.measured_on", lambda m: m.update(performance={"osteoporosis": {"sensitivity": 1}})),
+    (
+        "performance.osteoporosis.sensitivity",
+        lambda m: m.update(performance={"measured_on": "x", "osteoporosis": {"sensitivity": 80}}),
+    ),
+    ("performance.accuracy", lambda m: m.update(performance={"measured_on": "x", "accuracy": 1})),
     ("temperature", lambda m: m.update(temperature=0)),
     ("tuning", lambda m: m.update(tuning="magic")),
     ("operating_points.osteoporosis", lambda m: m["operating_points"].pop("osteoporosis")),

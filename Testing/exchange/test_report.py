@@ -17,7 +17,7 @@ from OsteoScreenLib.classifier.classifier import Classifier
 from OsteoScreenLib.errors import OsteoScreenError
 from OsteoScreenLib.exchange import report, results
 from OsteoScreenLib.explain.analyse import analyse
-from OsteoScreenLib.explain.analysis import Analysis, AnalysisRequest
+from OsteoScreenLib.explain.analysis import Analysis, AnalysisRequest, PointPerformance
 from OsteoScreenLib.radiograph.radiograph import Note
 
 FILES = {"analysis.json", "overlay.png", "report.html", "masks.seg.nrrd"}
@@ -208,3 +208,10 @@ def test_a_segmentation_alone_writes_masks_and_picture(tmp_path: Path) -> None:
         == {"masks.seg.nrrd", "overlay.png"}
         == {path.name for path in files.values()}
     )
+
+
+def test_it_says_how_good_the_decision_was_where_the_model_tells(covered: Analysis) -> None:
+    model = replace(covered.model, performance=(PointPerformance("osteoporosis", 0.8, 0.75, 60, 352, "412 test images"),))
+    assert "There, on" not in report._rule(covered)
+    told = report._rule(replace(covered, model=model))
+    assert told.endswith("There, on 412 test images, osteoporosis: sensitivity 80.0 % of 60, specificity 75.0 % of 352 images.")

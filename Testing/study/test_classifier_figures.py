@@ -95,3 +95,22 @@ def test_figures_of_runs_without_a_source_come_back(tmp_path):
     row = Measured("untouched", 24, 8, Interval(0.9, 0.8, 0.95), Interval(0.85, 0.7, 0.9))
     keep_figures(tmp_path, "lidc2", 130, figures, (row, row))
     assert kept_figures(tmp_path) == (LeftOut("lidc2", 130, 1.0, (row, row)),)
+
+
+def test_sensitivity_and_specificity_of_a_decision():
+    """Against counting by hand, with the ordinal rule: osteoporosis first, then low bone mass."""
+    from OsteoScreenLib.classifier.prediction import OperatingPoints, decide
+    from OsteoScreenLib.study.point_performance import confusion_at, performance_of
+
+    rng = np.random.default_rng(4)
+    probabilities, labels = rng.dirichlet([1, 1, 1], 300), rng.integers(0, 3, 300)
+    points = OperatingPoints(0.4, 0.6)
+    decided = [("normal", "osteopenia", "osteoporosis").index(decide(one, points).decision) for one in probabilities]
+    told = performance_of(confusion_at(probabilities, labels, points), "300 draws")
+    for name, lowest in (("osteoporosis", 2), ("low_bone_mass", 1)):
+        yes, truth = np.array(decided) >= lowest, labels >= lowest
+        assert told[name]["sensitivity"] == pytest.approx((yes & truth).sum() / truth.sum())
+        assert told[name]["specificity"] == pytest.approx((~yes & ~truth).sum() / (~truth).sum())
+        assert told[name]["positives"] + told[name]["negatives"] == 300
+    assert "osteoporosis" not in performance_of(np.diag([3, 4, 0]), "no osteoporosis")
+    assert performance_of(np.zeros((3, 3), int), "nothing") == {}

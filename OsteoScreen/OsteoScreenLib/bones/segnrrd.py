@@ -73,12 +73,16 @@ def write_seg_nrrd(path: Path, masks: BoneMasks, radiograph: Radiograph) -> Path
 
     def write(temporary: Path) -> None:
         slicerio.write_segmentation(str(temporary), segmentation, compression_level=4)
-        # The header's comments name the second of writing; without them the same masks give the same bytes.
-        header, data = temporary.read_bytes().split(b"\n\n", 1)
-        kept = [line for line in header.split(b"\n") if not line.startswith(b"#")]
-        temporary.write_bytes(b"\n".join(kept) + b"\n\n" + data)
+        drop_comments(temporary)
 
     return write_atomically(path, write)
+
+
+def drop_comments(path: Path) -> None:
+    """Take the comments out of an NRRD file's header: they name the second of writing, and the same content shall give the same bytes."""
+    header, data = path.read_bytes().split(b"\n\n", 1)
+    kept = [line for line in header.split(b"\n") if not line.startswith(b"#")]
+    path.write_bytes(b"\n".join(kept) + b"\n\n" + data)
 
 
 def read_seg_nrrd(path: Path, radiograph: Radiograph, site: Site = CHEST_FRONTAL) -> BoneMasks:

@@ -117,7 +117,8 @@ class Site:
     bones : in display order. tag_words : parts of body part names, in the languages modalities write, that such a radiograph may
     carry. counted : groups whose bones follow each other from head to foot and are numbered. named_first : groups in the order
     in which their bones' names are placed on a picture, where small bones go first. outside : where the site is made of limbs, two
-    bones' names without side, of which the first lies outside of the second and so tells a limb's side.
+    bones' names without side, of which the first lies outside of the second and so tells a limb's side. region : the part of the
+    body, coded.
     """
 
     name: str
@@ -127,6 +128,7 @@ class Site:
     counted: tuple[str, ...] = ()
     named_first: tuple[str, ...] = ()
     outside: tuple[str, str] | None = None
+    region: Code | None = None
 
     @cached_property
     def mirrored(self) -> dict[str, str]:
@@ -178,6 +180,7 @@ CHEST_FRONTAL = Site(
     tag_words=("CHEST", "THORA", "TORAX", "TORACE", "LUNG", "RIB", "HEART", "STERN", "TSPINE", "CLAVICLE"),
     counted=("Spine", "Right ribs", "Left ribs"),
     named_first=("Spine", "Clavicles", "Right ribs", "Left ribs", "Sternum", "Scapulae", "Humeri"),
+    region=Code("816094009", "Chest"),
     bones=(
         *(
             Bone(level, "Spine", "midline", _shade("Spine", i), Code(code, f"{level} vertebra"))
@@ -198,6 +201,7 @@ KNEE = Site(
     tag_words=("KNEE", "KNIE", "GENOU", "RODILLA", "GINOCCHIO", "JOELHO", "PATELLA", "FEMUR", "TIBIA", "LEG", "EXTREMIT", "膝"),
     named_first=("Patellae", "Fibulae", "Tibiae", "Femora"),
     outside=("fibula", "tibia"),
+    region=Code("72696002", "Knee"),
     bones=(
         *_pair("femur", "Femora", Code("71341001", "Femur")),
         *_pair("tibia", "Tibiae", Code("12611008", "Tibia")),

@@ -10,7 +10,7 @@ from typing import Any
 from OsteoScreenLib.bundle import Bundle
 from OsteoScreenLib.classifier.architectures import GIVEN
 from OsteoScreenLib.classifier.manifest_reader import ManifestReader
-from OsteoScreenLib.classifier.prediction import CLASSES, OperatingPoints
+from OsteoScreenLib.classifier.prediction import CLASSES, OperatingPoints, PointPerformance
 from OsteoScreenLib.classifier.preprocess import PreprocessSpec
 from OsteoScreenLib.errors import InputError
 
@@ -82,6 +82,7 @@ class ModelBundle:
     """A classifier's bundle, understood.
 
     temperature : logits are divided by it before the softmax. simulated : trained on simulated radiographs only.
+    performance : of the class decision at the operating points, as its makers measured it; empty where they do not say.
     """
 
     bundle: Bundle
@@ -91,6 +92,7 @@ class ModelBundle:
     temperature: float
     tuning: str
     simulated: bool
+    performance: tuple[PointPerformance, ...] = ()
 
     @property
     def id(self) -> str:
@@ -130,7 +132,23 @@ class ModelBundle:
             temperature=read.number("temperature", 0.01, 100.0),
             tuning=read.choice("tuning", TUNINGS),
             simulated=training.flag("simulated", False),
+            performance=_performance(read.section("performance")),
         )
+
+
+def _performance(read: ManifestReader) -> tuple[PointPerformance, ...]:
+    if not read.table:
+        return ()
+    read.only("measured_on", "osteoporosis", "low_bone_mass")
+    measured_on = read.text("measured_on")
+    found = []
+    for point in ("osteoporosis", "low_bone_mass"):
+        if point in read.table:
+            at = read.section(point).only("sensitivity", "specificity", "positives", "negatives")
+            shares = at.number("sensitivity", 0.0, 1.0), at.number("specificity", 0.0, 1.0)
+            counts = at.integer("positives", 1, 10**9), at.integer("negatives", 1, 10**9)
+            found.append(PointPerformance(point.replace("_", " "), *shares, *counts, measured_on))
+    return tuple(found)
 
 
 def _architecture(read: ManifestReader) -> Architecture:

@@ -32,6 +32,22 @@ class OperatingPoints:
 
 
 @dataclass(frozen=True)
+class PointPerformance:
+    """How good the class decision was at one operating point, as the bundle's makers measured it.
+
+    point : "osteoporosis" (against the rest) or "low bone mass" (osteopenia or worse against normal). sensitivity, specificity : 0
+    to 1. positives, negatives : images with and without it. measured_on : which images, in a few words.
+    """
+
+    point: str
+    sensitivity: float
+    specificity: float
+    positives: int
+    negatives: int
+    measured_on: str
+
+
+@dataclass(frozen=True)
 class Prediction:
     """One radiograph's answer.
 

@@ -135,7 +135,15 @@ def analyse(
     return Analysis(
         request=request,
         radiograph=RadiographFacts.of(radiograph),
-        model=ModelFacts(model.id, model.title, model.site, model.bundle.sha256, model.bundle.weights_sha256, model.simulated),
+        model=ModelFacts(
+            model.id,
+            model.title,
+            model.site,
+            model.bundle.sha256,
+            model.bundle.weights_sha256,
+            model.simulated,
+            model.performance,
+        ),
         prediction=prediction,
         target_probability=float(target_probability(untouched, request.target)),
         saliency=saliency,

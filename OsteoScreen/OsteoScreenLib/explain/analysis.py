@@ -8,7 +8,7 @@ from typing import Literal
 
 from OsteoScreenLib.bones.quality import Mark
 from OsteoScreenLib.bones.vocabulary import Site
-from OsteoScreenLib.classifier.prediction import CLASSES, TARGETS, OperatingPoints, Prediction
+from OsteoScreenLib.classifier.prediction import CLASSES, TARGETS, OperatingPoints, PointPerformance, Prediction
 from OsteoScreenLib.explain.covering import Mode
 from OsteoScreenLib.explain.fills import Fill
 from OsteoScreenLib.explain.overlap import Overlap
@@ -20,7 +20,8 @@ from OsteoScreenLib.radiograph.radiograph import Note, Placement, Radiograph, So
 __all__ = [
     "CLASSES", "RESEARCH_USE_ONLY", "SIMULATED_TRAINING", "TARGETS", "AbsentBone", "Analysis", "AnalysisRequest", "BoneEffect",
     "BoneSummary",
-    "Covering", "ModelFacts", "OperatingPoints", "Prediction", "Provenance", "RadiographFacts", "SaliencyMap",
+    "Covering", "ModelFacts", "OperatingPoints", "PointPerformance", "Prediction", "Provenance", "RadiographFacts",
+    "SaliencyMap",
 ]  # fmt: skip
 
 RESEARCH_USE_ONLY = "Research use only: not for diagnosis or for decisions on treatment."
@@ -161,7 +162,10 @@ class RadiographFacts:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """The model's bundle. sha256 : of its manifest, which names every file's hash. weights_sha256 : of its weights."""
+    """The model's bundle. sha256 : of its manifest, which names every file's hash. weights_sha256 : of its weights.
+
+    performance : of its class decision at the operating points, where the bundle says so.
+    """
 
     id: str
     title: str
@@ -169,6 +173,7 @@ class ModelFacts:
     sha256: str
     weights_sha256: str
     simulated_training: bool
+    performance: tuple[PointPerformance, ...] = ()
 
 
 @dataclass(frozen=True)

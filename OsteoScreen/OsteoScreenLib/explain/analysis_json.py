@@ -34,6 +34,7 @@ def to_table(analysis: Analysis) -> dict[str, Any]:
             "sha256": analysis.model.sha256,
             "weights_sha256": analysis.model.weights_sha256,
             "simulated_training": analysis.model.simulated_training,
+            "performance": [asdict(one) for one in analysis.model.performance],
         },
         "request": {
             "target": request.target,

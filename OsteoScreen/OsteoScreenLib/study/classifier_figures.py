@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from OsteoScreenLib.classifier.prediction import OperatingPoints
 from OsteoScreenLib.files import write_text
+from OsteoScreenLib.study.point_performance import confusion_at
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
@@ -107,9 +109,7 @@ def classifier_figures(
         aucs = [roc_auc_score(positive[bodies == b], scores[bodies == b]) for b in np.unique(bodies)]
         return float(np.mean(aucs))
 
-    decided = np.where(worst >= points[0], 2, np.where(low >= points[1], 1, 0))
-    confusion = np.zeros((3, 3), int)
-    np.add.at(confusion, (labels, decided), 1)
+    confusion = confusion_at(probabilities, labels, OperatingPoints(*points))
     return ClassifierFigures(
         len(labels),
         len(np.unique(bodies)),

@@ -38,6 +38,7 @@ from OsteoScreenLib.study.classifier_figures import (
 from OsteoScreenLib.study.classifier_leak import DEVELOPMENTS, Development, developments
 from OsteoScreenLib.study.density import random_t_score
 from OsteoScreenLib.study.density_views import Bodies, Triplet, develop, load_bodies, triplets
+from OsteoScreenLib.study.point_performance import performance_of
 from OsteoScreenLib.study.views import render_views
 
 log = logging.getLogger(__name__)
@@ -365,6 +366,10 @@ def train_classifier(options: ClassifierOptions) -> Bundle:
         "preprocessing": specification(options.size).to_manifest(),
         "classes": list(CLASSES),
         "operating_points": {"osteoporosis": points[0], "low_bone_mass": points[1]},
+        "performance": performance_of(
+            figures["test"].confusion,
+            f"{figures['test'].images} simulated images of {figures['test'].bodies} bodies that were not trained on",
+        ),
         "temperature": temperature,
         "tuning": "full",
         "domain": check.to_manifest(fitted, calibrated),

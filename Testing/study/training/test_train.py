@@ -65,6 +65,13 @@ def test_linear_probing_to_a_bundle_that_answers(cohort: Cohort, tmp_path: Path)
     points = classifier.model.operating_points
     assert (validation.osteoporosis[validation.label == 2] >= points.osteoporosis).mean() >= 0.9
     assert (validation.low_bone_mass[validation.label >= 1] >= points.low_bone_mass).mean() >= 0.9
+    # What the bundle says of them was counted on the test images.
+    test = read_predictions(run.predictions["test"])
+    told, low = classifier.model.performance
+    yes, ill = test.osteoporosis >= points.osteoporosis, test.label == 2
+    assert (told.point, low.point, told.positives, told.negatives) == ("osteoporosis", "low bone mass", ill.sum(), (~ill).sum())
+    assert (told.sensitivity, told.specificity) == pytest.approx((yes[ill].mean(), (~yes[~ill]).mean()))
+    assert told.measured_on == f"{len(test)} test images of {test.patients} patients"
     head = TScoreHead.from_bundle(classifier.model.bundle)
     assert head is not None and np.corrcoef(validation.expected_t, validation.t_score)[0, 1] > 0.8
     # One image alone is told the same, in every file of its results.

@@ -20,6 +20,7 @@ from OsteoScreenLib.errors import OsteoScreenError
 from OsteoScreenLib.study.classifier_figures import softmax
 from OsteoScreenLib.study.evaluation.predict_cohort import of_rows
 from OsteoScreenLib.study.evaluation.predictions import Predictions, write_predictions
+from OsteoScreenLib.study.point_performance import confusion_at, performance_of
 from OsteoScreenLib.study.training.card import INTENDED_USE, Story, card_of
 from OsteoScreenLib.study.training.measures import Calibration, calibrated
 from OsteoScreenLib.study.training.options import TrainOptions
@@ -90,7 +91,7 @@ def finish(
     others = {DOMAIN_FILE: domain.tensors()} if domain is not None else {}
     if t_score is not None:
         others[T_SCORE_FILE] = t_score.tensors()
-    manifest = _manifest(story, trained, domain, t_score is not None)
+    manifest = _manifest(story, trained, domain, t_score is not None) | _performance(held, calibration)
     bundle = write_bundle(folder / "bundle", manifest, trained.tensors, card_of(story), others)
     ModelBundle.from_bundle(bundle)  # what was written is what the panel opens
     files = {split: write_predictions(folder / f"predictions-{split}.csv", one) for split, one in held.items()}
@@ -135,6 +136,16 @@ def _manifest(story: Story, trained: Trained, domain: DomainCheck | None, t_scor
     if t_score:
         manifest["t_score"] = {"method": "ridge regression on the features before the head"}
     return manifest
+
+
+def _performance(held: Mapping[str, Predictions], calibration: Calibration) -> dict[str, Any]:
+    """What the decision is worth at the operating points on the test images; on the validation images where there are none."""
+    split = "test" if "test" in held else "validation"
+    told = held[split]
+    beside = "" if split == "test" else ", on which the operating points were fixed"
+    on = f"{len(told)} {split} images of {told.patients} patients{beside}"
+    found = performance_of(confusion_at(told.probabilities, told.label, calibration.points), on)
+    return {"performance": found} if found else {}
 
 
 def _domain(trained: Trained) -> DomainCheck | None:
