@@ -28,6 +28,7 @@ SETUP_FILES = (
     "requirements-desktop.txt",
     "requirements-simulate.txt",
     "requirements-study.txt",
+    "requirements-gateway.txt",
     "requirements-test.txt",
 )
 
@@ -48,6 +49,14 @@ SYSTEM_LIBRARIES = {
 }
 FONTS = ("fonts-dejavu-core",)
 
+# Programs that the tests of DICOM objects and of the PACS work against, and the Debian packages that bring them.
+PACS_PROGRAMS = {
+    "Orthanc": "orthanc",
+    "/usr/share/orthanc/plugins/libOrthancDicomWeb.so": "orthanc-dicomweb",
+    "dciodvfy": "dicom3tools",
+    "dsrdump": "dcmtk",
+}
+
 
 def main(arguments: list[str]) -> int:
     if sys.version_info < (3, 11):  # noqa: UP036  an older python3 starts this very file
@@ -57,6 +66,8 @@ def main(arguments: list[str]) -> int:
         set_up("test" if testing else "reader" if reading else "desktop")
         if testing and desktop_wheels_exist():
             provide_system_libraries()
+        if testing:
+            provide_pacs_programs()
     except SetupError as error:
         return fail(str(error))
     environment = {**os.environ, "PYTHONUTF8": "1"}
@@ -145,6 +156,29 @@ def provide_system_libraries() -> None:
             "Qt and VTK, which the tests draw with, need more of the system; "
             f"on Debian or Ubuntu run 'sudo apt-get install {packages}'."
         )
+
+
+def provide_pacs_programs() -> None:
+    """Have a PACS and the validators: installed by apt as root, else named; without them their tests are skipped."""
+    wanted = missing_programs()
+    if wanted and is_debian_root():
+        quiet(["apt-get", "update"])
+        apt_install(*wanted)
+        if "orthanc" in wanted and shutil.which("systemctl"):
+            quiet(["systemctl", "disable", "--now", "orthanc"])  # Debian starts it at once, on all of the machine's addresses
+    missing = missing_programs()
+    if missing:
+        print(
+            "The tests against a real PACS and with DICOM validators are skipped; on Debian or Ubuntu "
+            f"'sudo apt-get install {' '.join(missing)}' brings what they need.",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def missing_programs() -> list[str]:
+    """The packages of those programs and plugins that are not there."""
+    return [package for name, package in PACS_PROGRAMS.items() if not (shutil.which(name) or Path(name).is_file())]
 
 
 def missing_libraries() -> list[tuple[str, ...]]:

@@ -21,7 +21,14 @@ def test_the_packaged_requirements_are_the_same_file() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["requirements.txt", "requirements-simulate.txt", "requirements-study.txt", "requirements-test.txt"]
+    "name",
+    [
+        "requirements.txt",
+        "requirements-simulate.txt",
+        "requirements-study.txt",
+        "requirements-gateway.txt",
+        "requirements-test.txt",
+    ],
 )
 def test_requirements_are_plain_ranges(name: str) -> None:
     """Slicer's installer accepts ranges only: no inline comments, no index options."""

@@ -117,3 +117,29 @@ def test_root_on_debian_installs_what_is_missing_and_nothing_else(start, monkeyp
     start.provide_system_libraries()
     start.provide_system_libraries()
     assert installed == ["libmissing1"]
+
+
+def test_a_pacs_and_validators_are_installed_by_root_and_named_otherwise(start, monkeypatch, tmp_path, capsys) -> None:
+    there, calls = tmp_path / "there", []
+    there.touch()
+    programs = {
+        "no-such-pacs": "orthanc",
+        str(tmp_path / "plugin.so"): "orthanc-dicomweb",
+        "python3": "python3",
+        str(there): "here",
+    }
+    monkeypatch.setattr(start, "PACS_PROGRAMS", programs)
+    monkeypatch.setattr(start, "quiet", lambda command, *_: calls.append(command) or 0)
+    monkeypatch.setattr(start, "is_debian_root", lambda: False)
+    start.provide_pacs_programs()
+    said = capsys.readouterr().err
+    assert "are skipped" in said and "sudo apt-get install orthanc orthanc-dicomweb'" in said and calls == []
+    monkeypatch.setattr(start, "is_debian_root", lambda: True)
+    monkeypatch.setattr(start.shutil, "which", lambda name: name if name in ("python3", "systemctl") else None)
+    start.provide_pacs_programs()
+    assert ["apt-get", "update"] in calls and any(command[-2:] == ["orthanc", "orthanc-dicomweb"] for command in calls)
+    assert calls[-1] == ["systemctl", "disable", "--now", "orthanc"], "no server is left running on the machine"
+    monkeypatch.setattr(start, "PACS_PROGRAMS", {"python3": "python3"})
+    calls.clear()
+    start.provide_pacs_programs()
+    assert calls == []

@@ -30,7 +30,7 @@ from OsteoScreenLib.hosts import library_report
 from OsteoScreenLib.hosts.library_report import PYTORCH_UTIL, Report
 
 FROM_PYTORCH_EXTENSION = ("torch", "torchvision")
-FROM_SLICER = ("numpy", "SimpleITK", "pydicom", "vtk")
+FROM_SLICER = ("numpy", "SimpleITK", "pydicom", "highdicom", "vtk")
 CONSTRAINTS = (*FROM_PYTORCH_EXTENSION, *FROM_SLICER)
 """Never install targets here, and held at their version while anything else is installed."""
 
