@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -50,7 +51,7 @@ class QuietHost:
         return ""
 
     def worker_python(self) -> Path:
-        return Path()
+        return Path(sys.executable)
 
     def make_ready(self) -> str:
         return self.problem

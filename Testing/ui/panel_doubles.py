@@ -148,6 +148,7 @@ class ScriptedPresenter:
         self.changed: Event[[str]] = Event()
         self.message: Event[[str, str]] = Event()
         self.log: Event[[str]] = Event()
+        self.text_found: Event[[str]] = Event()
         self.calls: list[tuple[Any, ...]] = []
         self.volumes: list[tuple[str, str]] = []
         self.volume_id = ""

@@ -79,9 +79,9 @@ def test_a_folder_is_chosen_and_asked_for(parent: Any, models: Path) -> None:
 
 def test_the_answer_is_shown_in_the_dialog(dialog: ModelsDialog) -> None:
     dialog.show_message("error", "The bundle x was altered; get it again.")
-    assert dialog._message.isVisible() and "was altered" in dialog._message.text()
+    assert dialog._message.widget.isVisible() and "was altered" in dialog._message.widget.text()
     dialog.show_message("", "")
-    assert not dialog._message.isVisible()
+    assert not dialog._message.widget.isVisible()
 
 
 def test_a_new_model_is_seen_after_a_refresh_and_the_choice_stays(dialog: ModelsDialog, models: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_model_that_went_meanwhile_is_said(dialog: ModelsDialog, models: Path,
     (models / "torn" / "manifest.json").unlink()
     (models / "torn").rmdir()
     dialog._remove.click()
-    assert "There is no model" in dialog._message.text()
+    assert "There is no model" in dialog._message.widget.text()
 
 
 def test_a_file_manager_that_does_not_open_is_said(dialog: ModelsDialog, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +132,7 @@ def test_a_file_manager_that_does_not_open_is_said(dialog: ModelsDialog, monkeyp
     choose(dialog, "mine")
     dialog._show_folder.click()
     assert opened == [str(dialog._model().folder)]
-    assert dialog._message.isVisible() and opened[0] in dialog._message.text()
+    assert dialog._message.widget.isVisible() and opened[0] in dialog._message.widget.text()
 
 
 def test_no_models_at_all(parent: Any) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from PySide6 import QtCore, QtGui, QtTest, QtWidgets
+from ui.pacs_doubles import series
 from ui.panel_doubles import RESEARCH, SIMULATED, ScriptedHost, ScriptedPresenter, numbers, reading, rows, rows_of
 
 from OsteoScreenLib.errors import InputError
@@ -113,12 +114,57 @@ def test_a_file_is_asked_of_the_host(
     assert (host.asked, presenter.calls) == (["image"], calls)
 
 
-@pytest.mark.parametrize("answer,calls", [("/out", [("save_results", "/out")]), ("", [])])
+@pytest.mark.parametrize("answer,calls", [("/out", [("save_results", "/out", True)]), ("", [])])
 def test_results_go_into_a_folder_of_the_hosts(
     panel: Panel, presenter: ScriptedPresenter, host: ScriptedHost, answer: str, calls: list[Any]
 ) -> None:
     host.answer = answer
-    panel.result.save_asked.emit()
+    panel.result.choose_dicom(True)
+    panel.result._save.click()
+    assert presenter.calls == calls
+    assert host.kept["save-dicom"] == "1"
+    panel.result.choose_dicom(False)
+    panel.result._save.click()
+    assert [call[-1] for call in presenter.calls] == ([True, False] if answer else [])
+    assert host.kept["save-dicom"] == "0"
+
+
+def test_whether_dicom_objects_are_saved_is_remembered(parent: Any, presenter: ScriptedPresenter, host: ScriptedHost) -> None:
+    host.kept["save-dicom"], host.answer = "1", "/out"
+    panel = Panel(parent, presenter, host)
+    panel.result._save.click()
+    assert presenter.calls == [("save_results", "/out", True)]
+    panel.close()
+
+
+def test_the_windows_for_an_archive_go_with_what_the_panel_forgets(panel: Panel) -> None:
+    """As when a blind reading begins."""
+    dialog = panel.pacs.open_images()
+    dialog.show_found((series(),), "1 series")
+    assert dialog.widget.isVisible() and panel.pacs is panel.pacs
+    panel.forget()
+    assert not dialog.widget.isVisible() and dialog._items == []
+
+
+@pytest.mark.parametrize("answer", [True, False, None])
+def test_text_in_a_picture_is_asked_about(
+    panel: Panel, presenter: ScriptedPresenter, monkeypatch: pytest.MonkeyPatch, answer: bool | None
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(qt_api, "ask_or_stop", lambda parent, title, question: (asked.append(question), answer)[1])
+    presenter.text_found.emit("chest.dcm shows what looks like text in 3 places, which may name the patient")
+    assert presenter.calls == [("answer_text", answer)]
+    assert "3 places" in asked[0] and "Cover it" in asked[0] and "--" not in asked[0]
+
+
+@pytest.mark.parametrize("answer,calls", [("/of/others.dcm", [("import_masks", "/of/others.dcm")]), ("", [])])
+def test_masks_are_imported_from_a_file(
+    panel: Panel, presenter: ScriptedPresenter, monkeypatch: pytest.MonkeyPatch, answer: str, calls: list[Any]
+) -> None:
+    monkeypatch.setattr(qt_api, "ask_for_file", lambda *words: answer)
+    assert not panel.tools._import.isEnabled()
+    presenter.analysed().tell(*PARTS)
+    panel.tools._import.click()
     assert presenter.calls == calls
 
 
@@ -418,9 +464,9 @@ def test_add_model_shows_the_models_and_asks_for_a_folder(
     dialog._add.click()
     assert presenter.calls == [("add_model", "/bundles/mine")]
     presenter.message.emit("error", "The bundle mine was altered; get it again.")
-    assert "was altered" in dialog._message.text()
+    assert "was altered" in dialog._message.widget.text()
     panel.run._add.click()
-    assert panel._dialog is dialog and not dialog._message.isVisible()
+    assert panel._dialog is dialog and not dialog._message.widget.isVisible()
 
 
 def test_new_models_are_offered_at_once(panel: Panel, presenter: ScriptedPresenter) -> None:

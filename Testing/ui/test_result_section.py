@@ -93,14 +93,21 @@ def test_changed_masks_are_marked_where_nothing_is_covered(section: ResultSectio
 
 def test_what_can_be_saved(section: ResultSection) -> None:
     heard: list[str] = []
-    section.save_asked.connect(lambda: heard.append("save"))
+    section.save_asked.connect(lambda dicom: heard.append(f"save, DICOM: {dicom}"))
+    section.send_asked.connect(lambda: heard.append("send"))
+    section.prior_asked.connect(lambda: heard.append("earlier"))
+    section._prior.click()  # before an answer too
     section.screenshot_asked.connect(lambda: heard.append("screenshot"))
     section.show(numbers())
     section._save.click()
     section._screenshot.click()
+    section._send.click()
+    section._dicom.click()
+    section._save.click()
     section.enable_saving(False)
     section._save.click()
-    assert heard == ["save", "screenshot"]
+    section._send.click()
+    assert heard == ["earlier", "save, DICOM: False", "screenshot", "send", "save, DICOM: True"]
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,13 @@ from OsteoScreenLib.workbench.case import Case
 from OsteoScreenLib.workbench.desk import Desk
 from OsteoScreenLib.workbench.reading import ImageSource
 from OsteoScreenLib.workbench.worker_client import WorkerFault
+from OsteoScreenLib.worker import case_values
 from OsteoScreenLib.worker.protocol import Message
 from OsteoScreenLib.worker.requests import AnalysisOptions
 
 EVENTS = (
     *("opened", "analysed", "answered", "covered", "explained", "saved", "model_added", "devices_known"),
-    *("progressed", "failed", "busy_changed", "logged"),
+    *("text_found", "masks_read", "progressed", "failed", "busy_changed", "logged"),
 )
 SOURCE = ImageSource("chest.dcm", path="/somewhere/chest.dcm")
 OPTIONS = AnalysisOptions()
@@ -356,6 +357,46 @@ def test_saving_hands_the_case_over_if_needed_and_tells_what_was_written(table: 
     assert table.client.kinds() == ["hold", "save"] and table.client.sent[1][1]["cover"] == ["T7"]
     assert table.told("saved") == [({"report": "/results/report.html"},)]
     assert table.told("busy_changed") == [(True,), (False,)]
+
+
+def test_text_in_a_picture_is_told_of_before_anything_is_saved(table: Table) -> None:
+    found = "chest.dcm shows what looks like text in 3 places, which may name the patient"
+    table.desk.save("/first", table.case.toggles)
+    table.poll()  # the case is handed over
+    table.heard.clear()
+    table.desk.save("/results", table.case.toggles, dicom=True)
+    table.client.script.append(InputError(f"{found}; choose --text mask to cover it.", code="text-found"))
+    table.poll()
+    assert table.client.sent[-1][1]["text"] == "refuse" and table.client.sent[-1][1]["dicom"] is True
+    assert table.told("text_found") == [(found,)] and table.told("saved") == [] and table.told("failed") == []
+    assert not table.desk.busy
+    table.desk.save("/results", table.case.toggles, dicom=True, text="mask")
+    table.poll()
+    assert table.client.sent[-1][1]["text"] == "mask" and len(table.told("saved")) == 1
+
+
+def test_another_refusal_of_a_save_is_told_as_ever(table: Table) -> None:
+    table.desk.save("/results", table.case.toggles)
+    table.client.script.append(InputError("The folder cannot be written.", code="out"))
+    table.poll()
+    assert table.told("failed") == [("The folder cannot be written.", "")] and table.told("text_found") == []
+    assert not table.desk.busy
+
+
+def test_masks_are_read_for_the_case_on_the_table(table: Table) -> None:
+    table.desk.save("/first", table.case.toggles)
+    table.poll()
+    drawn = masks()
+    body = {"masks": case_values.masks_to_values(drawn)}
+    table.desk.read_masks("/of/others.dcm")
+    table.client.script.append(Message("result", body, {"layers": drawn.layers}))
+    table.poll()
+    assert table.client.kinds() == ["hold", "save", "import-masks"] and table.client.sent[2][1]["path"] == "/of/others.dcm"
+    ((read,),) = table.told("masks_read")
+    assert read.sha256 == drawn.sha256 and not table.desk.busy
+    alone = Table(attach=False)
+    alone.desk.read_masks("/of/others.dcm")
+    assert len(alone.told("failed")) == 1 and alone.client.sent == []
 
 
 def test_saving_without_a_case_is_one_sentence() -> None:

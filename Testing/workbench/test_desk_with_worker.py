@@ -156,6 +156,31 @@ def test_the_bone_trees_numbers_are_those_of_the_saved_file(window: Window, case
     assert compared == 5 and all(cell.state == "current" for cell in shown.values())
 
 
+def test_the_bone_trees_numbers_stand_in_the_structured_report(window: Window, case: Case, tmp_path: Path) -> None:
+    """Saved with DICOM objects, the whole table comes back from sr.dcm, each bone's row with its segment."""
+    from OsteoScreenLib.exchange.dicom.read_report import read_report
+    from OsteoScreenLib.workbench import table_text
+
+    case.reset()
+    window.during(lambda: window.desk.sweep(case.questions()))
+    window.until(lambda: not window.desk.sweeping and window.desk.state == "idle")
+    window.files.clear()
+    window.desk.save(str(tmp_path), case.toggles, table_text.files(case), dicom=True, text="keep")
+    window.until(lambda: window.files)
+    report = read_report(Path(window.files[0]["sr"]))
+    assert report.table is not None and report.target == case.toggles.target
+    assert (report.table.fill, report.table.margin_px) == (case.toggles.fill, case.toggles.margin_px)
+    told = {row.name: row for row in report.table.rows}
+    rows = case.table.rows()
+    assert set(told) == {name for name, row in rows.items() if row.removed.delta_points is not None}
+    assert len([row for row in report.table.rows if row.of == "bone"]) == len(case.found)
+    for name, row in told.items():
+        assert row.removed is not None
+        assert row.removed.delta_points == rows[name].removed.delta_points
+        assert row.removed.delta_log_odds == rows[name].removed.delta_log_odds
+        assert (row.added is None) == (rows[name].added.delta_points is None)  # the other mode was not asked for
+
+
 def test_a_killed_worker_costs_a_sentence_and_no_number(window: Window, case: Case) -> None:
     case.reset()
     known = len(window.desk.answers.to_json(case.reading.image_sha256))

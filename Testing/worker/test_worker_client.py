@@ -234,6 +234,8 @@ def test_an_interpreter_that_is_not_there_is_one_sentence(tmp_path: Path) -> Non
     client = WorkerClient(tmp_path / "PythonSlicer")
     with pytest.raises(WorkerFault, match=r"could not be started with .*PythonSlicer: No such file"):
         client.request("hello")
+    with pytest.raises(WorkerFault, match=r"^The network process could not be started with"):
+        WorkerClient(tmp_path / "PythonSlicer", name="network process").request("hello")
 
 
 def test_the_client_needs_no_torch() -> None:

@@ -59,6 +59,8 @@ _TITLES = {
     "spacing-of-scene": "Spacing set in the scene",
     "spacing-uncalibrated": "Spacing not calibrated",
     "stretched": "Contrast stretched",
+    "text-found": "Text in the picture",
+    "text-masked": "Text covered",
     "transparent": "Transparent parts",
     "unknown-modality": "No modality",
     "unknown-view": "View unknown",

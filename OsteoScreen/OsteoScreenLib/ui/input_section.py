@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from OsteoScreenLib.ui.badges import Badge, badges, facts_line
+from OsteoScreenLib.ui.buttons import narrow_button
 from OsteoScreenLib.ui.choice import Choice
 from OsteoScreenLib.ui.qt_api import Qt, QtWidgets, Widget
 from OsteoScreenLib.ui.sections import Section
@@ -20,7 +21,7 @@ GREYS = [(None, "Automatic"), (False, "As stored"), (True, "Inverted")]
 
 
 class InputSection:
-    """volume_chosen : (id). open_asked : a file is to be chosen. overrides_changed : (rotate, flip, invert), None = automatic.
+    """volume_chosen : (id). open_asked : a file is to be chosen. pacs_asked : one from an archive. overrides_changed : (rotate, flip, invert), None = automatic.
 
     simulate : the part that makes a radiograph from a CT.
     """
@@ -28,6 +29,7 @@ class InputSection:
     def __init__(self, parent: Widget) -> None:
         self.volume_chosen: Event[[str]] = Event()
         self.open_asked: Event[[]] = Event()
+        self.pacs_asked: Event[[]] = Event()
         self.overrides_changed: Event[[int | None, str | None, bool | None]] = Event()
         self._badges: list[Badge] = []
         self._reading: Reading | None = None
@@ -39,13 +41,14 @@ class InputSection:
         column.setSpacing(4)
 
         row = QtWidgets.QHBoxLayout()
-        self._volumes = Choice(self.widget, "The radiograph to analyse", "Choose a radiograph…")
+        self._volumes = Choice(self.widget, "The radiograph to analyse", "Choose a radiograph")
         self._volumes.chosen.connect(lambda value: self.volume_chosen.emit(str(value)))
-        self._open = QtWidgets.QPushButton("Open…", self.widget)
-        self._open.setToolTip("Open a DICOM, PNG, JPEG, TIFF, NRRD, NIfTI or MetaImage file")
-        self._open.clicked.connect(lambda checked=False: self.open_asked.emit())
         row.addWidget(self._volumes.widget, 1)
-        row.addWidget(self._open)
+        tip = "Open a DICOM, PNG, JPEG, TIFF, NRRD, NIfTI or MetaImage file"
+        self._open = narrow_button(row, self.widget, "Open…", tip, self.open_asked.emit)
+        self._pacs = narrow_button(
+            row, self.widget, "PACS…", "Search an archive for radiographs and bring them here", self.pacs_asked.emit
+        )
         column.addLayout(row)
 
         self._facts = QtWidgets.QLabel(self.widget)
@@ -118,7 +121,7 @@ class InputSection:
 
     def enable(self, enabled: bool) -> None:
         """While a job runs, the radiograph on the table stays."""
-        for part in (self._volumes.widget, self._open, self._turn.widget, self._mirror.widget, self._grey.widget):
+        for part in (self._volumes.widget, self._open, self._pacs, self._turn.widget, self._mirror.widget, self._grey.widget):
             part.setEnabled(enabled)
         self.simulate.enable(enabled)
 

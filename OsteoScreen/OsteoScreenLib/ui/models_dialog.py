@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from OsteoScreenLib.bundle import MANIFEST
 from OsteoScreenLib.errors import OsteoScreenError
 from OsteoScreenLib.ui import qt_api
-from OsteoScreenLib.ui.banners import paint_sentence
+from OsteoScreenLib.ui.buttons import push_button
 from OsteoScreenLib.ui.qt_api import Qt, QtWidgets, Widget
+from OsteoScreenLib.ui.sentence_line import SentenceLine
 from OsteoScreenLib.ui.style import Colours, css
 from OsteoScreenLib.workbench.events import Event
 from OsteoScreenLib.worker import model_folders
@@ -78,11 +78,8 @@ class ModelsDialog:
         )
         hint.setWordWrap(True)
         column.addWidget(hint)
-        self._message = QtWidgets.QLabel(self.widget)
-        self._message.setWordWrap(True)
-        self._message.setTextFormat(Qt.TextFormat.RichText)
-        self._message.setVisible(False)
-        column.addWidget(self._message)
+        self._message = SentenceLine(self.widget)
+        column.addWidget(self._message.widget)
 
         self._list = QtWidgets.QListWidget(self.widget)
         self._list.setAccessibleName("Models")
@@ -96,10 +93,14 @@ class ModelsDialog:
         column.addWidget(self._about)
 
         row = QtWidgets.QHBoxLayout()
-        self._add = self._button("Add from folder…", f"Choose the folder that holds the model's {MANIFEST}", self._on_add)
-        self._show_folder = self._button("Show folder", "Open the model's folder in the file manager", self._on_show_folder)
-        self._remove = self._button("Remove…", "Delete this model from your models", self._on_remove)
-        self._close = self._button("Close", "Back to the panel", self.close)
+        self._add = push_button(
+            self.widget, "Add from folder…", f"Choose the folder that holds the model's {MANIFEST}", self._on_add
+        )
+        self._show_folder = push_button(
+            self.widget, "Show folder", "Open the model's folder in the file manager", self._on_show_folder
+        )
+        self._remove = push_button(self.widget, "Remove…", "Delete this model from your models", self._on_remove)
+        self._close = push_button(self.widget, "Close", "Back to the panel", self.close)
         for button in (self._add, self._show_folder, self._remove):
             row.addWidget(button)
         row.addStretch(1)
@@ -134,20 +135,11 @@ class ModelsDialog:
 
     def show_message(self, severity: str, sentence: str) -> None:
         """What came of adding a model, in one sentence; "" clears."""
-        self._message.setVisible(bool(sentence))
-        if sentence:
-            paint_sentence(self._message, severity, sentence, Colours.of(self.widget))
+        self._message.show(severity, sentence)
 
     def restyle(self) -> None:
         """Take the palette's colours again."""
         self._tell()
-
-    def _button(self, text: str, tip: str, callback: Callable[[], object]) -> Any:
-        button = QtWidgets.QPushButton(text, self.widget)
-        button.setToolTip(tip)
-        button.setAutoDefault(False)
-        button.clicked.connect(lambda checked=False: callback())
-        return button
 
     def _model(self) -> ListedModel | None:
         return self._models[self._chosen] if 0 <= self._chosen < len(self._models) else None

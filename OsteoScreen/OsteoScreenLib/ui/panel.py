@@ -8,17 +8,18 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from OsteoScreenLib.errors import OsteoScreenError
 from OsteoScreenLib.ui import qt_api
 from OsteoScreenLib.ui.banners import Banners, MessageBar
 from OsteoScreenLib.ui.bone_tree import BoneTree
 from OsteoScreenLib.ui.contribution_section import ContributionSection
 from OsteoScreenLib.ui.covering_section import CoveringSection
+from OsteoScreenLib.ui.deeds import Deeds
 from OsteoScreenLib.ui.heatmap_section import HeatmapSection
 from OsteoScreenLib.ui.host import Host
 from OsteoScreenLib.ui.input_section import InputSection
 from OsteoScreenLib.ui.log_section import LogSection
 from OsteoScreenLib.ui.models_dialog import ModelsDialog
+from OsteoScreenLib.ui.pacs_windows import PacsWindows
 from OsteoScreenLib.ui.panel_frame import PanelFrame
 from OsteoScreenLib.ui.qt_api import Widget, repeating, shortcut
 from OsteoScreenLib.ui.result_section import ResultSection
@@ -26,7 +27,6 @@ from OsteoScreenLib.ui.run_section import RunSection
 from OsteoScreenLib.ui.style import WORDS, Colours
 from OsteoScreenLib.ui.table_tools import TableTools
 from OsteoScreenLib.ui.wheel_guard import WheelGuard
-from OsteoScreenLib.workbench.events import Event
 from OsteoScreenLib.workbench.toggles import Toggles
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ LOOK_AT_PALETTE_EVERY = 1.0  # seconds: a theme can change while the panel is op
 LEAST_TREE_HEIGHT = 200
 PARTS = ("volumes", "reading", "models", "devices", "busy", "progress", "result", "heat", "bones", "toggles", "columns",
          "effects", "banners", "cursor")  # fmt: skip
+_WITH_DICOM = "save-dicom"  # under which the host remembers the tick box
+_MASKS = "Bone masks (*.dcm *.nrrd);;All files (*)"
 _UNEXPECTED = "Something went wrong inside OsteoScreen ({}); go on, and copy the log below when you ask for help."
 
 
@@ -52,7 +54,9 @@ class Panel:
         self._endings: list[Callable[[], None]] = []
         self._waiting: set[str] = set()  # parts that changed while the presenter was being polled
         self._polling = self._closed = False
+        self._deeds = Deeds(self._on_message, self._tell_fault)
         self._dialog: ModelsDialog | None = None
+        self._pacs: PacsWindows | None = None
         self._current = ""  # the tree's current row
         self._last_fault = ""
         self._answered = False
@@ -81,6 +85,7 @@ class Panel:
         self._wheel = WheelGuard(self.widget)
         self._wheel.watch(self.widget)
 
+        self.result.choose_dicom(host.remembered(_WITH_DICOM, "0") == "1")
         self._bind_hands()
         self._bind_presenter()
         self._colours = Colours.of(self.widget)
@@ -103,6 +108,7 @@ class Panel:
             presenter.changed.connect(self._on_changed),
             presenter.message.connect(self._on_message),
             presenter.log.connect(self.log.add),
+            presenter.text_found.connect(partial(self._deeds.do, self._ask_about_text)),
         ]
 
     def _on_changed(self, part: str) -> None:
@@ -222,17 +228,19 @@ class Panel:
         self.messages.show(severity, sentence)
         self.log.add(f"{time.strftime('%H:%M:%S')} {WORDS.get(severity, severity)}: {sentence}")
         self._host.status(sentence)
-        if self._dialog is not None:
-            self._dialog.show_message(severity, sentence)
+        for other in (self._dialog, self._pacs):
+            if other is not None:
+                other.show_message(severity, sentence)
         self._show_progress()
 
     # What the reader does
 
     def _bind_hands(self) -> None:
         presenter = self._presenter
-        on = self._on
+        on = self._deeds.on
         on(self.input.volume_chosen, presenter.open_volume)
         on(self.input.open_asked, self._open)
+        on(self.input.pacs_asked, lambda: self.pacs.open_images())
         on(self.input.overrides_changed, presenter.set_overrides)
         on(self.input.simulate.asked, presenter.simulate)
         on(self.run.analyse_asked, presenter.analyse)
@@ -242,12 +250,15 @@ class Panel:
         on(self.run.add_model_asked, self.show_models_dialog)
         on(self.run.release_asked, presenter.release)
         on(self.result.save_asked, self._save_results)
+        on(self.result.send_asked, lambda: self.pacs.open_results())
+        on(self.result.prior_asked, lambda: self.pacs.ask_for_prior())
         on(self.result.screenshot_asked, self._save_screenshot)
         on(self.result.recompute_asked, presenter.recompute)
         on(self.heatmap.style_changed, presenter.set_heat_style)
         on(self.heatmap.target_chosen, presenter.set_target)
         on(self.heatmap.method_chosen, presenter.set_saliency)
         on(self.tools.edit_asked, presenter.edit_masks)
+        on(self.tools.import_asked, self._import_masks)
         on(self.tools.columns_chosen, presenter.set_columns)
         on(self.tools.controls_chosen, presenter.set_controls)
         on(self.tools.copy_asked, self._copy_table)
@@ -270,21 +281,7 @@ class Panel:
         on(self.tree.current_changed, self._on_current)
         on(self.messages.closed, self._show_progress)
         for keys, action in (("Ctrl+Z", presenter.undo), ("Ctrl+Shift+Z", presenter.redo), ("Ctrl+Y", presenter.redo)):
-            shortcut(keys, self.widget, partial(self._do, action))
-
-    def _on(self, event: Event[...], action: Callable[..., object]) -> None:
-        event.connect(partial(self._do, action))
-
-    def _do(self, action: Callable[..., object], *values: Any) -> None:
-        """Carry out what the reader asked for; what goes wrong is told in one sentence."""
-        if self._closed:
-            return
-        try:
-            action(*values)
-        except OsteoScreenError as error:
-            self._on_message("error", str(error))
-        except Exception as error:
-            self._tell_fault(error)
+            shortcut(keys, self.widget, partial(self._deeds.do, action))
 
     def _tell_fault(self, error: Exception) -> None:
         """A fault of ours: the log has the details, and the reader can go on."""
@@ -299,10 +296,22 @@ class Panel:
         if path:
             self._presenter.open_file(path)
 
-    def _save_results(self) -> None:
+    def _save_results(self, dicom: bool) -> None:
+        self._host.remember(_WITH_DICOM, "1" if dicom else "0")
         folder = self._host.ask_for_folder("Save the results in this folder")
         if folder:
-            self._presenter.save_results(folder)
+            self._presenter.save_results(folder, dicom)
+
+    def _ask_about_text(self, seen: str) -> None:
+        question = (
+            f"{seen}.\n\nCover it in the pictures? “Yes” covers it, “No” leaves it, and the model sees all of it either way."
+        )
+        self._presenter.answer_text(qt_api.ask_or_stop(self.widget, "Text in the image", question))
+
+    def _import_masks(self) -> None:
+        path = qt_api.ask_for_file(self.widget, "Import bone masks", "", _MASKS)
+        if path:
+            self._presenter.import_masks(path)
 
     def _save_screenshot(self) -> None:
         path = qt_api.ask_for_save_name(self.widget, "Save the image view", "osteoscreen.png", "PNG image (*.png)")
@@ -323,11 +332,20 @@ class Panel:
         """Show the models, and how to add one."""
         if self._dialog is None:
             self._dialog = ModelsDialog(self.widget, self._host.ask_for_folder)
-            self._on(self._dialog.add_asked, self._presenter.add_model)
-            self._on(self._dialog.removed, lambda model_id: self._presenter.refresh_models())
+            self._deeds.on(self._dialog.add_asked, self._presenter.add_model)
+            self._deeds.on(self._dialog.removed, lambda model_id: self._presenter.refresh_models())
         self._dialog.show_message("", "")
         self._dialog.open()
         return self._dialog
+
+    @property
+    def pacs(self) -> PacsWindows:
+        """The windows for an archive, made at their first use."""
+        if self._pacs is None:
+            self._pacs = PacsWindows(self.widget, self._presenter, self._host)
+            self._pacs.message.connect(self._on_message)
+            self._pacs.fault.connect(self._tell_fault)
+        return self._pacs
 
     # The loop and the end
 
@@ -337,11 +355,7 @@ class Panel:
         qt_api.yield_interpreter()
         self._polling = True
         try:
-            self._presenter.poll()
-        except OsteoScreenError as error:
-            self._on_message("error", str(error))
-        except Exception as error:
-            self._tell_fault(error)
+            self._deeds.do(self._presenter.poll)
         finally:
             self._polling = False
         began = time.monotonic()
@@ -362,8 +376,9 @@ class Panel:
         self._colours = Colours.of(self.widget)
         for part in (self.banners, self.messages, self.input, self.run, self.result):
             part.restyle()
-        if self._dialog is not None:
-            self._dialog.restyle()
+        for other in (self._dialog, self._pacs):
+            if other is not None:
+                other.restyle()
 
     def forget(self) -> None:
         """Show, and keep, nothing of what was said so far: neither the message nor the log."""
@@ -372,16 +387,20 @@ class Panel:
         self._last_fault = ""
         if self._dialog is not None:
             self._dialog.show_message("", "")
+        if self._pacs is not None:
+            self._pacs.forget()
 
     def close(self) -> None:
         """Stop the timer and listen no more. Safe to call twice."""
         if self._closed:
             return
         self._closed = True
+        self._deeds.close()
         self._timer.close()
         self.messages.close()
         self._frame.close()
         for end in self._endings:
             end()
-        if self._dialog is not None:
-            self._dialog.close()
+        for other in (self._dialog, self._pacs):
+            if other is not None:
+                other.close()

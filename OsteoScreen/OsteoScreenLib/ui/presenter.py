@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from OsteoScreenLib.scene.view import CaseView
 from OsteoScreenLib.scene.volume_image import image_of, node_of
 from OsteoScreenLib.scene.watch import SceneWatch
 from OsteoScreenLib.ui.host import Host
+from OsteoScreenLib.ui.opening import Opening
 from OsteoScreenLib.ui.picture import Picture
+from OsteoScreenLib.ui.saving import Made, Saving
 from OsteoScreenLib.ui.shelf import Place
 from OsteoScreenLib.ui.simulating import Simulating
 from OsteoScreenLib.ui.switches import Switches
@@ -39,6 +42,7 @@ class Presenter(Switches):
 
     changed : emitted with the part that a view has to show again: "volumes", "reading", "models", "devices", "busy", "progress",
         "result", "heat", "bones", "toggles", "columns", "effects", "banners" or "cursor".
+    text_found : what was seen, in words, in a picture that is to be saved; `answer_text` goes on with it.
     message : (severity, sentence) for the reader. log : a line for the log.
     """
 
@@ -46,6 +50,7 @@ class Presenter(Switches):
         self.changed: Event[[str]] = Event()
         self.message: Event[[str, str]] = Event()
         self.log: Event[[str]] = Event()
+        self.text_found: Event[[str]] = Event()
         super().__init__(desk, host.remembered("device", "auto"))
         self.columns = frozenset(host.remembered("columns", " ".join(FIRST_COLUMNS)).split()) & frozenset(COLUMNS)
         self.controls_on = host.remembered("controls", "1") == "1"
@@ -54,6 +59,8 @@ class Presenter(Switches):
         self._job_token = ""  # of the case that the running job is about, whatever is on the table meanwhile
         self._picture = Picture(view, desk)
         self._simulating = Simulating(desk, self.open_file)
+        self._several = Opening()
+        self._saving = Saving(desk, self.message)
         self._dirty = self._new_controls = (
             False  # what the scene does not hold yet; controls alone can wait for the last of them
         )
@@ -72,6 +79,8 @@ class Presenter(Switches):
         desk.covered.connect(self._on_covered)
         desk.explained.connect(self._on_explained)
         desk.saved.connect(self._on_saved)
+        desk.text_found.connect(self.text_found.emit)
+        desk.masks_read.connect(self._on_masks_read)
         desk.model_added.connect(self._on_model_added)
         desk.devices_known.connect(self._on_devices)
         desk.progressed.connect(self._on_progress)
@@ -96,6 +105,26 @@ class Presenter(Switches):
     def open_file(self, path: str | Path) -> None:
         """Open an image file."""
         self._open(ImageSource(name=Path(path).name, path=str(path)))
+
+    def open_files(self, files: Sequence[tuple[str, str]]) -> None:
+        """Open files one after another, each (path, name). All of them stay as cases; the first is on the table in the end."""
+        if self.busy:
+            self.message.emit("warning", BUSY)
+        else:
+            self._several.begin(files)
+            self._open_next()
+
+    def _open_next(self) -> None:
+        source = self._several.next()
+        if source is not None:
+            self._open(source)
+            return
+        if self._several.remark:
+            self.message.emit("info", self._several.remark)
+        first = next(iter(self._several.opened), "")
+        if first in self._shelf and first != self._shelf.token:
+            self._shelf.choose(first)
+            self._on_the_table()
 
     def open_volume(self, volume_id: str) -> None:
         """Put a case, or a volume of the scene, on the table."""
@@ -142,6 +171,7 @@ class Presenter(Switches):
             self._opening_volume, self._job_token = volume, self._shelf.token
             self._desk.open(source)
             return
+        self._several.stop()
         self._tell("reading", "volumes")  # what the reader chose is not so
 
     def _ready(self) -> bool:
@@ -156,11 +186,14 @@ class Presenter(Switches):
             place.scene.set_pixels(reading.pixels, reading.spacing_mm)
             place.case.take_reading(reading)
         else:
-            place = self._shelf.make(reading, self._opening_volume)
+            place = self._shelf.make(reading, self._opening_volume, self._several.running)
         self._opening_volume = None
         self.idle_sentence = "Press Analyse." if place.case.result is None else "Ready."
         self._on_the_table()
         self._dirty = True
+        if self._several.running:
+            self._several.opened.append(place.case.token)
+            self._open_next()
 
     def _on_the_table(self, fit: bool = True) -> None:
         """Show what is on the table now, and ask for what is not known of it."""
@@ -185,7 +218,9 @@ class Presenter(Switches):
     def cancel(self) -> None:
         """Stop what is running; what was there before stays."""
         was_busy = self._desk.busy
+        self._several.stop()
         self._desk.cancel()
+        self._saving.tell({})
         self.progress = None
         if was_busy:
             self.idle_sentence = "Cancelled; nothing was changed."
@@ -407,6 +442,29 @@ class Presenter(Switches):
                 "info", "Masks are corrected in 3D Slicer's Segment Editor: save the scene here and open it there."
             )
 
+    def import_masks(self, path: str | Path) -> None:
+        """Take bone masks from a DICOM segmentation or a .seg.nrrd file, as if they had been drawn by hand."""
+        if self.case is None or self.case.result is None:
+            self.message.emit("warning", "Masks need an answer to belong to; press Analyse first, then import them.")
+        elif self.busy:
+            self.message.emit("warning", BUSY)
+        else:
+            self._job_token = self.case.token
+            self._desk.read_masks(str(path))
+
+    def _on_masks_read(self, masks: BoneMasks) -> None:
+        place, self._job_token = self._shelf.place(self._job_token or self._shelf.token), ""
+        if place is None or place.case.result is None or not place.scene.is_whole():
+            return  # the radiograph left the scene meanwhile
+        place.scene.set_bones(masks)
+        place.scene.set_outlines(place.case.toggles.hidden)
+        self._edited_at.pop(place.case.token, None)
+        place.case.take_masks(masks)
+        if place is self._shelf.current:
+            self._on_the_table(fit=False)
+        count = len(masks.names)
+        self.message.emit("info", f"{count} {'bone was' if count == 1 else 'bones were'} imported; the figures follow.")
+
     def recompute(self) -> None:
         """Take the scene's masks now, without waiting for the brush to rest."""
         self._edited_at.pop(self._shelf.token, None)
@@ -432,16 +490,20 @@ class Presenter(Switches):
 
     # Results
 
-    def save_results(self, folder: str | Path) -> None:
-        """Write report, overlay, numbers and masks of what is shown now."""
-        case = self.case
-        if case is None or case.result is None:
-            self.message.emit("warning", "There is nothing to save yet; press Analyse first.")
-        elif case.masks_edited:
-            self.message.emit("warning", "The masks were changed since the last answer; press Recompute, then save.")
-        else:
-            shown = case.toggles.with_changes(saliency=case.saliency_method.key)
-            self._desk.save(str(folder), shown, table_text.files(case))
+    def save_results(self, folder: str | Path, dicom: bool = False) -> None:
+        """Write report, overlay, numbers and masks of what is shown now; with `dicom` the objects for a PACS too."""
+        self._saving.save(self.case, str(folder), dicom)
+
+    def make_objects(self, folder: str, done: Made) -> bool:
+        """Write the results with their DICOM objects for somebody else; `done` is told the files, none when it failed.
+
+        Returns False, after a message, when that cannot be begun.
+        """
+        return self._saving.save(self.case, folder, True, done)
+
+    def answer_text(self, mask: bool | None) -> None:
+        """What becomes of the text in the pictures: it is covered, or stays; None saves nothing."""
+        self._saving.answer_text(mask)
 
     def save_screenshot(self, path: str | Path) -> None:
         """The image view as it is displayed, as a PNG file."""
@@ -462,6 +524,7 @@ class Presenter(Switches):
     def poll(self) -> None:
         """Called by the window's timer every few tens of milliseconds."""
         self._desk.poll()
+        self._saving.poll()
         if self._heatmap_due is not None and time.monotonic() >= self._heatmap_due:
             self._heatmap_due = None
             self._tell("busy")
@@ -492,6 +555,8 @@ class Presenter(Switches):
     # What the worker and the scene say
 
     def _on_saved(self, files: dict[str, str]) -> None:
+        if self._saving.tell(files):
+            return
         report = files.get("report", next(iter(files.values()), ""))
         self.idle_sentence = f"The results were saved in {Path(report).parent}."
         self.message.emit("info", self.idle_sentence)
@@ -516,6 +581,10 @@ class Presenter(Switches):
         self.message.emit("error", sentence)
         self._show()
         self._tell("progress", "busy", "reading", "volumes", "result", "effects")
+        if not self._desk.busy:  # it was the job that failed, and no question in the background
+            self._saving.tell({})
+            if self._several.running:
+                self._open_next()
 
     def _on_busy(self, busy: bool) -> None:
         if not busy:
@@ -554,7 +623,9 @@ class Presenter(Switches):
 
     def _leave_table(self) -> None:
         """Nothing is on the table any more; what was being computed about it is stopped."""
+        self._several.stop()
         self._desk.cancel()
+        self._saving.tell({})
         self._desk.detach()
         self._picture.clear()
         self._job_token, self._heatmap_due, self.cursor_bones = "", None, []

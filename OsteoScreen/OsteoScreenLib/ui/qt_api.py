@@ -230,6 +230,13 @@ def ask(parent: Widget, title: str, question: str) -> bool:
     return bool(answer == buttons.Yes)
 
 
+def ask_or_stop(parent: Widget, title: str, question: str) -> bool | None:
+    """A yes-or-no question that can be left with "cancel", which is None and what Enter and Escape mean."""
+    buttons = QtWidgets.QMessageBox.StandardButton
+    answer = QtWidgets.QMessageBox.question(parent, title, question, buttons.Yes | buttons.No | buttons.Cancel, buttons.Cancel)
+    return True if answer == buttons.Yes else False if answer == buttons.No else None
+
+
 def say(parent: Widget, title: str, sentence: str, severity: str = "info") -> None:
     """One sentence that the user must have seen. severity : "info", "warning" or "error"."""
     boxes = {"warning": QtWidgets.QMessageBox.warning, "error": QtWidgets.QMessageBox.critical}

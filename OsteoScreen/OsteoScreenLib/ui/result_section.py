@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from OsteoScreenLib.ui.buttons import narrow_button
 from OsteoScreenLib.ui.qt_api import Qt, QtWidgets, Widget, get
 from OsteoScreenLib.ui.style import SIGNS, Colours, css
 from OsteoScreenLib.workbench.events import Event
@@ -13,14 +14,16 @@ _NOTHING = "No answer yet."
 
 
 class ResultSection:
-    """save_asked, screenshot_asked, recompute_asked. buttons : whether it has the buttons that tell of them."""
+    """save_asked : (with the objects for a PACS), send_asked, prior_asked, screenshot_asked, recompute_asked. buttons : whether it has the buttons that tell of them."""
 
     def __init__(self, parent: Widget, buttons: bool = True) -> None:
-        self.save_asked: Event[[]] = Event()
+        self.save_asked: Event[[bool]] = Event()
+        self.send_asked: Event[[]] = Event()
+        self.prior_asked: Event[[]] = Event()
         self.screenshot_asked: Event[[]] = Event()
         self.recompute_asked: Event[[]] = Event()
         self._numbers: Numbers | None = None
-        self._masks_changed = False
+        self._masks_changed = self._with_dicom = False
 
         self.widget = QtWidgets.QWidget(parent)
         column = QtWidgets.QVBoxLayout(self.widget)
@@ -61,7 +64,7 @@ class ResultSection:
         self._recompute.clicked.connect(lambda checked=False: self.recompute_asked.emit())
         self._save = QtWidgets.QPushButton("Save results…", self.widget)
         self._save.setToolTip("Write the report, the figures, the overlay and the masks into a folder")
-        self._save.clicked.connect(lambda checked=False: self.save_asked.emit())
+        self._save.clicked.connect(lambda checked=False: self.save_asked.emit(self._with_dicom))
         self._screenshot = QtWidgets.QPushButton("Screenshot…", self.widget)
         self._screenshot.setToolTip("Save the image view as it is shown, as a PNG file")
         self._screenshot.clicked.connect(lambda checked=False: self.screenshot_asked.emit())
@@ -69,6 +72,21 @@ class ResultSection:
             row_of_buttons.addWidget(button)
         row_of_buttons.addStretch(1)
         column.addLayout(row_of_buttons)
+        second_row = QtWidgets.QHBoxLayout()
+        self._dicom = QtWidgets.QCheckBox("Save DICOM too", self.widget)
+        self._dicom.setToolTip(
+            "Beside the other results: segmentation, structured report, picture and outlines as DICOM objects"
+        )
+        self._dicom.toggled.connect(self._on_dicom)
+        second_row.addWidget(self._dicom)
+        second_row.addStretch(1)
+        self._send = narrow_button(
+            second_row, self.widget, "Send…", "Send results to an archive; asks before", self.send_asked.emit
+        )
+        self._prior = narrow_button(
+            second_row, self.widget, "Earlier…", "Show an earlier result from a structured report", self.prior_asked.emit
+        )
+        column.addLayout(second_row)
         self._has_buttons = buttons
         self.show(None)
 
@@ -85,6 +103,9 @@ class ResultSection:
         offered = self._has_buttons and numbers is not None
         self._save.setVisible(offered)
         self._screenshot.setVisible(offered)
+        self._dicom.setVisible(offered)
+        self._send.setVisible(offered)
+        self._prior.setVisible(self._has_buttons)
         unanswered = numbers is not None and numbers.state == "unanswered"
         self._recompute.setVisible(offered and (self._masks_changed or unanswered))
         if numbers is None:
@@ -109,6 +130,14 @@ class ResultSection:
     def enable_saving(self, enabled: bool) -> None:
         """Saving waits while another job runs."""
         self._save.setEnabled(enabled)
+        self._send.setEnabled(enabled)
+
+    def choose_dicom(self, on: bool) -> None:
+        """Tick the box for DICOM objects, or clear it. Tells nobody."""
+        self._dicom.setChecked(on)
+
+    def _on_dicom(self, on: bool) -> None:
+        self._with_dicom = bool(on)
 
     @property
     def shown_rows(self) -> list[list[str]]:

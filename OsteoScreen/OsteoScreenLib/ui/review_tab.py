@@ -12,6 +12,7 @@ from OsteoScreenLib.classifier.prediction import CLASSES
 from OsteoScreenLib.errors import OsteoScreenError
 from OsteoScreenLib.ui import qt_api
 from OsteoScreenLib.ui.banners import MessageBar
+from OsteoScreenLib.ui.deeds import Deeds
 from OsteoScreenLib.ui.host import Host
 from OsteoScreenLib.ui.keys_dialog import KeysDialog
 from OsteoScreenLib.ui.mask_check import MaskCheckSection
@@ -48,6 +49,7 @@ class ReviewTab:
         self.analyse_asked: Event[[]] = Event()
         self._review, self._presenter, self._host = review, presenter, host
         self._closed = self._model_waits = False
+        self._deeds = Deeds(self.tell, self._tell_fault)
         self._of_the_model = ""  # the last sentence of the tab Analyse that was shown here
         self.keys = ReviewKeys(host)
         self._dialog: KeysDialog | None = None
@@ -234,17 +236,17 @@ class ReviewTab:
         event.connect(partial(self._do, action))
 
     def _do(self, action: Callable[..., object], *values: Any) -> None:
-        """Carry out what the reader asked for; what goes wrong is told in one sentence, and he goes on."""
-        if self._closed:
-            return
-        try:
-            self._review.touch()
-            action(*values)
-        except OsteoScreenError as error:
-            self.tell("error", str(error))
-        except Exception as error:
-            self._presenter.log.emit("".join(traceback.format_exception(error)))
-            self.tell("error", _UNEXPECTED.format(type(error).__name__))
+        """Carry out what the reader asked for: he is there."""
+        self._deeds.do(self._act, action, *values)
+
+    def _act(self, action: Callable[..., object], *values: Any) -> None:
+        self._review.touch()
+        action(*values)
+
+    def _tell_fault(self, error: Exception) -> None:
+        """A fault of ours: the log has the details, and the reader can go on."""
+        self._presenter.log.emit("".join(traceback.format_exception(error)))
+        self.tell("error", _UNEXPECTED.format(type(error).__name__))
 
     def open_study(self, folder: str) -> None:
         """Open a study; what is wrong with it is told here."""
@@ -327,6 +329,7 @@ class ReviewTab:
         if self._closed:
             return
         self._closed = True
+        self._deeds.close()
         self._timer.close()
         self._later.close()
         for part in (self.messages, self.sign_in, self.list, self.form, self.bar, self.masks):

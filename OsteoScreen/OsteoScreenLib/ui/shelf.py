@@ -18,11 +18,15 @@ from OsteoScreenLib.workbench.reading import ImageSource, Reading
 
 @dataclass(frozen=True)
 class Place:
-    """One case: its state, its nodes, and the reader's own volume node that it was taken from (None for a file)."""
+    """One case: its state, its nodes, and the reader's own volume node that it was taken from (None for a file).
+
+    stays : it came with others, and does not make room for the next before it was analysed.
+    """
 
     case: Case
     scene: SceneCase
     volume: Any = None
+    stays: bool = False
 
     def source(self) -> ImageSource:
         """Where its image comes from; a case of a reopened scene gets its volume's pixels again."""
@@ -67,14 +71,14 @@ class Shelf:
         """The case with this token."""
         return self._places.get(token)
 
-    def make(self, reading: Reading, volume: Any = None) -> Place:
-        """Put a new radiograph on the table. One that was only looked at leaves the scene for it."""
+    def make(self, reading: Reading, volume: Any = None, stays: bool = False) -> Place:
+        """Put a new radiograph on the table. One that was only looked at, and did not come with others, leaves the scene for it."""
         for place in self:
-            if place.case.result is None:
+            if place.case.result is None and not place.stays:
                 self.forget(place.case.token)
         case = Case(reading, self._answers)
         scene = SceneCase.create(reading.source.name, reading.pixels, reading.spacing_mm, volume, case.token)
-        return self._add(Place(case, scene, volume))
+        return self._add(Place(case, scene, volume, stays))
 
     def put(self, place: Place) -> Place:
         """Put a case that has its nodes already on the table."""

@@ -1,4 +1,4 @@
-"""The buttons below the bones: correct the masks, choose the columns, copy the table."""
+"""The buttons below the bones: correct the masks or import others, choose the columns, copy the table."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ _COLUMN_WORDS = {
 
 
 class TableTools:
-    """edit_asked, copy_asked. columns_chosen : the keys that are to be shown. controls_chosen : compare with controls."""
+    """edit_asked, import_asked, copy_asked. columns_chosen : the keys that are to be shown. controls_chosen : compare with controls."""
 
     def __init__(self, parent: Any) -> None:
         self.edit_asked: Event[[]] = Event()
+        self.import_asked: Event[[]] = Event()
         self.copy_asked: Event[[]] = Event()
         self.columns_chosen: Event[[frozenset[str]]] = Event()
         self.controls_chosen: Event[[bool]] = Event()
@@ -32,11 +33,13 @@ class TableTools:
         self._edit = self._button(
             "Correct masks…", "Correct the bones' outlines by hand in the segment editor; the numbers follow"
         )
+        self._import = self._button("Import…", "Take the bones' masks from a DICOM segmentation or a .seg.nrrd file")
         self._choose = self._button("Columns", "Which figures stand beside the bones. Δ of the present mode is always there.")
         self._copy = self._button("Copy table", "Copy all figures, tab-separated with heads and units, for a spreadsheet")
-        for button in (self._edit, self._choose, self._copy):
+        for button in (self._edit, self._import, self._choose, self._copy):
             row.addWidget(button)
         self._edit.clicked.connect(lambda checked=False: self.edit_asked.emit())
+        self._import.clicked.connect(lambda checked=False: self.import_asked.emit())
         self._copy.clicked.connect(lambda checked=False: self.copy_asked.emit())
         self._menu = QtWidgets.QMenu(self._choose)
         self._actions: dict[str, Any] = {}
@@ -73,6 +76,7 @@ class TableTools:
     def enable(self, answered: bool) -> None:
         """There are masks to correct and figures to copy."""
         self._edit.setEnabled(answered)
+        self._import.setEnabled(answered)
         self._copy.setEnabled(answered)
 
     def _turn(self, key: str) -> None:

@@ -128,17 +128,42 @@ class Desk(DeskEvents):
         job = Request("analysing", "examine", answered, f"analysing {source.name}", body, arrays, job=True)
         return self._begin(job, f"Analysing {source.name}")
 
-    def save(self, folder: str, toggles: Toggles, tables: Mapping[str, str] | None = None) -> None:
+    def save(
+        self,
+        folder: str,
+        toggles: Toggles,
+        tables: Mapping[str, str] | None = None,
+        dicom: bool = False,
+        text: str = "refuse",
+    ) -> None:
         """Write the result files of the attached case as it is switched; `saved` tells of them.
 
-        tables : file name → text of files that are to lie beside the others.
+        tables : file name → text of files that are to lie beside the others. dicom : the objects for a PACS too. text : what
+        becomes of text in the pictures; as long as it is "refuse", `text_found` tells of such, and nothing is written.
         """
         if self._case is None:
             self.failed.emit("There is nothing to save yet; press Analyse first.", "")
             return
-        body = messages.save_request(folder, self._case.result, toggles, tables or {})
-        job = Request("saving", "save", self._on_saved, "writing the results", body, job=True, needs_case=True)
+        body = messages.save_request(folder, self._case.result, toggles, tables or {}, dicom, text)
+        job = Request(
+            "saving",
+            "save",
+            self._on_saved,
+            "writing the results",
+            body,
+            job=True,
+            needs_case=True,
+            refused=self._on_save_refused,
+        )
         self._begin(job, "Writing the results")
+
+    def read_masks(self, path: str) -> None:
+        """Read bone masks from a file for the attached case; `masks_read` tells of them."""
+        if self._case is None:
+            self.failed.emit("There is no case that masks could belong to; press Analyse first.", "")
+            return
+        job = Request("opening", "import-masks", self._on_masks, "reading the masks", {"path": path}, job=True, needs_case=True)
+        self._begin(job, "Reading the masks")
 
     def add_model(self, folder: str) -> None:
         """Verify a model bundle and copy it to the user's models; `model_added` tells its id and title."""
@@ -378,6 +403,15 @@ class Desk(DeskEvents):
     def _on_saved(self, answer: Message) -> None:
         self.saved.emit({str(name): str(path) for name, path in answer.body["files"].items()})
 
+    def _on_save_refused(self, error: OsteoScreenError) -> None:
+        if getattr(error, "code", "") == "text-found":
+            self.text_found.emit(str(error).partition(";")[0])  # what follows is for the command line
+        else:
+            self.failed.emit(str(error), getattr(error, "details", ""))
+
+    def _on_masks(self, answer: Message) -> None:
+        self.masks_read.emit(messages.masks_from(answer))
+
     def _on_model_added(self, answer: Message) -> None:
         self.model_added.emit(str(answer.body["id"]), str(answer.body["title"]))
 
@@ -456,7 +490,10 @@ class Desk(DeskEvents):
             self._crashes += 1
             if code == "no-case" and self._crashes < 2:
                 return  # still wanted, so the case is handed over first
-        if request.refused is not None:
+        if request.job and request.refused is not None and not ended:
+            self._end_job()
+            request.refused(error)
+        elif request.refused is not None and not request.job:
             if not ended or self._crashes > 1:  # after one crash it is asked again
                 self._crashes = 0
                 self._fetches.settle(request)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from OsteoScreenLib.bones.masks import BoneMasks
 from OsteoScreenLib.classifier.prediction import OperatingPoints
 from OsteoScreenLib.explain.overlap import Overlap
 from OsteoScreenLib.explain.saliency import SaliencyMap
@@ -91,10 +92,13 @@ def explain_request(target: str, method: str, known: SaliencyMap | None) -> tupl
     return {**body, "map": values}, arrays
 
 
-def save_request(folder: str, result: Result, toggles: Toggles, tables: Mapping[str, str]) -> Body:
+def save_request(
+    folder: str, result: Result, toggles: Toggles, tables: Mapping[str, str], dicom: bool = False, text: str = "refuse"
+) -> Body:
     """The body that asks for the result files of what is shown now.
 
-    tables : file name → text of files that are to lie beside the others.
+    tables : file name → text of files that are to lie beside the others. dicom : the objects for a PACS too.
+    text : what becomes of text in the pictures: "refuse" asks before anything is written, "mask" or "keep" is the answer.
     """
     return {
         "out": folder,
@@ -103,6 +107,8 @@ def save_request(folder: str, result: Result, toggles: Toggles, tables: Mapping[
         "target": toggles.target,
         "saliency": toggles.saliency,
         "tables": dict(tables),
+        "dicom": dicom,
+        "text": text,
     }
 
 
@@ -152,6 +158,11 @@ def result_from(answer: Message) -> Result:
         overlap=overlap_from(((body["analysis"].get("saliency") or {}).get("overlap") or {}).get("bones", ())),
         saliency_methods=tuple(map(str, body["saliency_methods"])),
     )
+
+
+def masks_from(answer: Message) -> BoneMasks:
+    """Bone masks that were read from a file."""
+    return case_values.masks_from_values(answer.body["masks"], answer.arrays["layers"])
 
 
 def model_from(values: Mapping[str, Any]) -> ModelFacts:

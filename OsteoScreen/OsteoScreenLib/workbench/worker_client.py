@@ -59,6 +59,7 @@ class WorkerClient:
     arguments : what to run in it; only tests replace it.
     environment : extra environment variables of the child.
     log : file to which the child's stderr is appended; it never reaches the terminal.
+    name : what the child is called in sentences for the user.
     """
 
     def __init__(
@@ -68,8 +69,10 @@ class WorkerClient:
         arguments: Sequence[str] = ("-m", "OsteoScreenLib.worker"),
         environment: Mapping[str, str] | None = None,
         log: Path | None = None,
+        name: str = "analysis process",
     ) -> None:
         self._command = [str(python), *arguments]
+        self._name = name
         self._environment = dict(environment or {})
         self._log = log
         self._child: Child | None = None
@@ -108,7 +111,7 @@ class WorkerClient:
             self._child = Child(self._command, child_environment(self._environment, _PACKAGE), self._log)
         except OSError as error:
             raise WorkerFault(
-                f"The analysis process could not be started with {self._command[0]}: {error.strerror or error}; "
+                f"The {self._name} could not be started with {self._command[0]}: {error.strerror or error}; "
                 "check that this Python is installed.",
                 code="not-started",
             ) from error
@@ -124,7 +127,7 @@ class WorkerClient:
         Raises `OsteoScreenError` when another request is still being answered.
         """
         if self._in_flight is not None:
-            raise OsteoScreenError(f"The analysis process is still busy with {self._doing}; wait for it or cancel it first.")
+            raise OsteoScreenError(f"The {self._name} is still busy with {self._doing}; wait for it or cancel it first.")
         self.start()
         assert self._child is not None
         self._last_request += 1
@@ -151,7 +154,7 @@ class WorkerClient:
     def wait(self, on_progress: ProgressCallback | None = None, timeout: float | None = None) -> Message:
         """Block until the answer of the request in flight. timeout : seconds without it, after which the process is ended."""
         if self._child is None or self._in_flight is None:
-            raise OsteoScreenError("Nothing was asked of the analysis process, so there is no answer to wait for.")
+            raise OsteoScreenError(f"Nothing was asked of the {self._name}, so there is no answer to wait for.")
         inbox = self._child.inbox
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
@@ -162,7 +165,7 @@ class WorkerClient:
                 doing = self._doing
                 self.cancel()
                 raise WorkerFault(
-                    f"The analysis process gave no answer within {timeout:g} s while {doing}; it was ended.", code="timeout"
+                    f"The {self._name} gave no answer within {timeout:g} s while {doing}; it was ended.", code="timeout"
                 ) from None
             answer = self._take(arrived, on_progress)
             if answer is not None:
@@ -230,7 +233,7 @@ class WorkerClient:
             advice = "often the computer ran out of memory; run it again, with other programs closed"
         else:
             advice = "run it again"
-        return WorkerEnded(f"The analysis process ended unexpectedly ({_how(code)}) while {doing}", advice, details, mendable)
+        return WorkerEnded(f"The {self._name} ended unexpectedly ({_how(code)}) while {doing}", advice, details, mendable)
 
     def _end(self, seconds: float = CANCEL_SECONDS, unfinished_files: float = 0.0) -> None:
         child, self._child, self._in_flight = self._child, None, None
