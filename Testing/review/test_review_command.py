@@ -8,11 +8,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from radiograph.synthetic import data_set, grey_picture, save
 
 from OsteoScreenLib.cli import main
 from OsteoScreenLib.files import resource_folder
+from OsteoScreenLib.radiograph.read import read_radiograph
 from OsteoScreenLib.review.nouns import ModelFacts, Opinion, Task
 from OsteoScreenLib.review.places import store_path
 from OsteoScreenLib.review.store import ReaderStore
@@ -70,6 +73,32 @@ def read(folder: Path, reader: str, machine: str, count: int, shift: int = 0) ->
             store.append("opened", task)
             store.lock(task, "first", Opinion(first, 10 + 30 * truth), NO_MODEL, 12.0, 0.5)
             store.lock(task, "second", Opinion(CLASSES[truth], 20 + 30 * truth, changed_because="the heatmap"), MODEL, 6.0, 0.0)
+
+
+def test_copies_with_text_in_their_pixels_are_named(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = (grey_picture(300, 320) >> 4).astype(np.uint8)
+    cv2.putText(shown, "NIGHTINGALE", (20, 40), cv2.FONT_HERSHEY_SIMPLEX, 0.8, 255, 2)
+    save(data_set(shown.astype(np.uint16) << 4, ViewPosition="PA", PatientID="SECRET-175", **WINDOW), table.parent / "5.dcm")
+    made = make(table, tmp_path / "study", capsys, "--copy")
+    (case,) = made["text_found"]
+    study = open_study(tmp_path / "study")
+    assert read_radiograph(study.image_path(study.case(case))).shape == (300, 320)
+    assert (
+        main(
+            [
+                "review",
+                "create",
+                str(table),
+                "--study",
+                str(tmp_path / "other"),
+                "--columns",
+                "image=file,label=diagnosis",
+                "--copy",
+            ]
+        )
+        == 0
+    )
+    assert "What looks like text was found in 1 of them: C-" in capsys.readouterr().out
 
 
 def test_create_says_what_it_made(table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +42,7 @@ def run(
         study = create_study(
             folder, protocol, found.cases, copy, partial(tell, doing), left_out.append, truth_apart=truth_apart
         )
+        lettered = _with_text(study, partial(tell, "Looking for text")) if copy else []
     code = WRONG_INPUT if left_out else DONE
     if as_json:
         print(
@@ -53,17 +54,31 @@ def run(
                     "patients": _patients(study),
                     "truth": dict(Counter(case.truth for case in study.cases if case.truth)),
                     "copied": copy,
+                    "text_found": lettered,
                     "left_out": left_out,
                 },
                 indent=2,
             )
         )
         return code
-    _print_study(study, left_out, copy)
+    _print_study(study, left_out, copy, lettered)
     return code
 
 
-def _print_study(study: ReviewStudy, left_out: Sequence[str], copy: bool) -> None:
+def _with_text(study: ReviewStudy, tell: Callable[[int, int], None]) -> list[str]:
+    """The cases whose copy shows what looks like text."""
+    from OsteoScreenLib.exchange.privacy.burned_in import find_text
+    from OsteoScreenLib.radiograph.read import read_radiograph
+
+    found = []
+    for number, case in enumerate(study.cases):
+        tell(number, len(study.cases))
+        if find_text(read_radiograph(study.image_path(case)).pixels):
+            found.append(case.id)
+    return found
+
+
+def _print_study(study: ReviewStudy, left_out: Sequence[str], copy: bool, lettered: Sequence[str]) -> None:
     for sentence in left_out[:_PRINTED]:
         print(f"Left out: {sentence}", file=sys.stderr)
     if len(left_out) > _PRINTED:
@@ -76,6 +91,9 @@ def _print_study(study: ReviewStudy, left_out: Sequence[str], copy: bool) -> Non
         print(
             "The copies hold no header of the originals, but text that is burned into a picture stays: look through 'images'."
         )
+        if lettered:
+            more = f" and {len(lettered) - _PRINTED} more" if len(lettered) > _PRINTED else ""
+            print(f"What looks like text was found in {len(lettered)} of them: {', '.join(lettered[:_PRINTED])}{more}.")
     else:
         print(
             "The images stay where they are; only this computer knows where (private/sources.csv, which is not to be passed on)."

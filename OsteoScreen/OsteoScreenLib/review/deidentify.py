@@ -77,7 +77,7 @@ def write_copy(source: Path, folder: Path, pseudonym: str, patient: str = "") ->
     else:
         original = read_radiograph(source)
         path = folder / f"{pseudonym}.nrrd"
-        write_atomically(path, lambda temporary: _save_nrrd(original, temporary))
+        write_atomically(path, lambda temporary: save_nrrd(original, temporary))
     again = read_radiograph(path)
     if not np.array_equal(again.pixels, original.pixels) or again.spacing_mm != original.spacing_mm:
         path.unlink()
@@ -98,7 +98,7 @@ def _rewritten(data: bytes, name: str, pseudonym: str, patient: str) -> tuple[Ra
         stored = stored_grey(dataset, name)
         original = displayed(dataset, stored, name=name)
         copy = _frame_of(dataset, pseudonym, patient)
-        _put_pixels(copy, stored, header.word(dataset, "PhotometricInterpretation"))
+        put_pixels(copy, stored, header.word(dataset, "PhotometricInterpretation"))
         _put_display(copy, with_functional_groups(dataset), stored)
         _put_words(copy, dataset, original, str(stored.syntax))
     return original, copy
@@ -124,8 +124,11 @@ def _frame_of(dataset: Dataset, pseudonym: str, patient: str) -> FileDataset:
     return copy
 
 
-def _put_pixels(copy: Dataset, stored: StoredGrey, photometric: str) -> None:
-    """The decoded values in containers of the file's own width; colour and palettes become grey."""
+def put_pixels(copy: Dataset, stored: StoredGrey, photometric: str) -> None:
+    """The decoded values in containers of the file's own width, uncompressed; colour and palettes become grey.
+
+    photometric : of the original.
+    """
     grey, bits = stored.grey, stored.bits
     values = grey.codes if grey.table is None else grey.table[grey.codes]
     copy.SamplesPerPixel = 1
@@ -226,7 +229,8 @@ def _save(dataset: FileDataset, path: Path) -> None:
         dataset.save_as(path, enforce_file_format=True)
 
 
-def _save_nrrd(radiograph: Radiograph, path: Path) -> None:
+def save_nrrd(radiograph: Radiograph, path: Path) -> None:
+    """The upright greys as float32 NRRD with their spacing and nothing else. Raises OSError when it cannot be written."""
     import SimpleITK
 
     image = SimpleITK.GetImageFromArray(radiograph.pixels)
