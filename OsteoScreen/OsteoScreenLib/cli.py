@@ -17,7 +17,23 @@ import typer
 
 from OsteoScreenLib import __version__, cli_bench
 from OsteoScreenLib.cli_options import Device, DeviceOption, JsonOption, Precision
-from OsteoScreenLib.commands import cohort, compare, evaluate, failures, models, review, train, training
+from OsteoScreenLib.commands import (
+    cohort,
+    compare,
+    evaluate,
+    failures,
+    fetch,
+    fhir,
+    models,
+    pacs,
+    pseudonymise,
+    review,
+    send,
+    serve,
+    show_result,
+    train,
+    training,
+)
 from OsteoScreenLib.errors import InputError
 
 app = typer.Typer(
@@ -31,9 +47,16 @@ app.add_typer(models.app, name="models")
 app.add_typer(cli_bench.app, name="bench")
 app.add_typer(training.app, name="train-embedded")
 app.add_typer(review.app, name="review")
+app.add_typer(pacs.app, name="pacs")
 app.command("cohort")(cohort.cohort)
 app.command("compare")(compare.compare)
 app.command("evaluate")(evaluate.evaluate)
+app.command("fetch")(fetch.fetch)
+app.command("send")(send.send)
+app.command("fhir")(fhir.fhir)
+app.command("show-result")(show_result.show_result)
+app.command("serve")(serve.serve)
+app.command("pseudonymise")(pseudonymise.pseudonymise)
 app.command("train")(train.train)
 
 
@@ -157,7 +180,34 @@ def analyse(
         bool, typer.Option("--verdict", help="Say whether the answer comes from bone, with controls; takes some seconds more.")
     ] = False,
     segmenter: SegmenterOption = SegmenterChoice.embedded,
-    masks: Annotated[Path | None, typer.Option(help="Bone masks drawn on this image, as .seg.nrrd.")] = None,
+    masks: Annotated[Path | None, typer.Option(help="Bone masks drawn on this image, as .seg.nrrd or DICOM SEG.")] = None,
+    dicom: Annotated[
+        bool,
+        typer.Option(
+            "--dicom", help="Write DICOM objects too: seg.dcm, sr.dcm, sc.dcm, pr.dcm, saliency.dcm (and saliency.nrrd)."
+        ),
+    ] = False,
+    reads: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --dicom: a reader study, whose locked read of the image goes into sr.dcm under the reader's code."
+        ),
+    ] = None,
+    reader: Annotated[str, typer.Option(help="With --reads: the reader's code, where several have read the image.")] = "",
+    pseudonym_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--pseudonymise",
+            metavar="KEYFILE",
+            help="Analyse pseudonymised copies, written beside the results; as `pseudonymise --key`.",
+        ),
+    ] = None,
+    text: Annotated[
+        pseudonymise.TextChoice | None,
+        typer.Option(
+            help="What to do with text found in the pixels: 'mask' it in pictures and copies, 'keep' it, 'refuse' the image."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the fills 'noise' and 'linear'.", min=0)] = 0,
     rotate: RotationOption = None,
     flip: FlipOption = None,
@@ -180,13 +230,26 @@ def analyse(
         "saliency": saliency.value,
         "verdict": verdict,
         "masks": str(masks) if masks else None,
+        "dicom": dicom,
+        "reads": str(reads) if reads else None,
+        "reader": reader,
         "seed": seed,
     }
+    if reads is not None and not dicom:
+        raise InputError("--reads goes into the structured report; add --dicom.", code="option")
     if study is not None:
+        for option, given in (("--pseudonymise", pseudonym_key), ("--text", text)):
+            if given is not None:
+                raise InputError(f"{option} does not go with --study; leave it out.", code="option")
         _store("--out" if out else "", study, images, options, as_json)
     if out is None:
         raise InputError("Name a folder for the results with --out, or a reader study with --study.", code="out")
-    _run("analyse", images, out, options, as_json)
+    if pseudonym_key is not None:
+        chosen = text or pseudonymise.TextChoice.ask
+        raise typer.Exit(
+            pseudonymise.analyse_copies(images, out, pseudonym_key, chosen.value, options, as_json=as_json, debug=_debug)
+        )
+    _run("analyse", images, out, {**options, "text": pseudonymise.for_pictures(text)}, as_json)
 
 
 @app.command()

@@ -207,6 +207,22 @@ def explanations(
         Console().print(found.as_tables())
 
 
+@app.command("burned-in")
+def burned_in(
+    images: Annotated[
+        list[Path] | None, typer.Argument(help="Radiographs; the simulated samples if none.", show_default=False)
+    ] = None,
+    count: Annotated[int, typer.Option(help="How many texts are drawn.", min=1)] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of the texts.", min=0)] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """How much of text that is burned into radiographs is found, and how often text is seen where there is none."""
+    from OsteoScreenLib.benchmarks.burned_in import measure_burned_in
+
+    figures = measure_burned_in(images or [], count, seed)
+    print(json.dumps(figures.as_json(), indent=2) if as_json else figures.as_text())
+
+
 @app.command("coverage")
 def coverage(
     patients: Annotated[int, typer.Option(help="Patients of each simulated sample.", min=4)] = 200,
@@ -297,6 +313,98 @@ def review_soak(
     with Progress(console=Console(stderr=True), disable=as_json) as shown:
         task = shown.add_task("Killing", total=kills)
         figures = soak(kills, seed, folder, lambda done, total: shown.update(task, completed=done, total=total))
+    print(json.dumps(figures.as_json(), indent=2) if as_json else figures.as_text())
+    if not figures.passed:
+        raise typer.Exit(failures.OUR_FAULT)
+
+
+@app.command("fuzz")
+def fuzz(
+    files: Annotated[int, typer.Option(help="How many broken DICOM files are read.", min=1)] = 5000,
+    chain: Annotated[
+        int, typer.Option(help="How many of those that can be read are analysed, DICOM results included.", min=0)
+    ] = 200,
+    seed: Annotated[int, typer.Option(help="Seed of what is broken.", min=0)] = 0,
+    radiographs: Annotated[
+        Path | None,
+        typer.Option(help="Folder of DICOM radiographs to break besides the samples.", exists=True, file_okay=False),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for files that did not end in words.")] = Path("fuzz-faults"),
+    seconds: Annotated[float, typer.Option(help="The longest that one file may take.", min=0.1)] = 10.0,
+    memory_mb: Annotated[int, typer.Option(help="The most memory of the reading process, in MiB.", min=256)] = 1536,
+    as_json: JsonOption = False,
+) -> None:
+    """Do broken DICOM files crash, hang or bloat anything? Thousands through reading, hundreds through the whole analysis."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from OsteoScreenLib.benchmarks.fuzz import Limits
+    from OsteoScreenLib.benchmarks.fuzz import fuzz as run
+
+    with Progress(console=Console(stderr=True), disable=as_json) as shown:
+        tasks: dict[str, Any] = {}
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = shown.add_task(what, total=total)
+            shown.update(tasks[what], completed=done)
+
+        found = sorted(path for path in radiographs.iterdir() if path.is_file()) if radiographs else []
+        figures = run(
+            files, chain, seed, out=out, radiographs=found, limits=Limits(seconds, memory_mb << 20), progress=progress
+        )  # fmt: skip
+    print(json.dumps(figures.as_json(), indent=2) if as_json else figures.as_text())
+    if not figures.passed:
+        raise typer.Exit(failures.OUR_FAULT)
+
+
+@app.command("gateway")
+def gateway_rate(
+    images: Annotated[int, typer.Option(help="Radiographs a round.", min=1)] = 20,
+    rounds: Annotated[int, typer.Option(help="Rounds in which both sides take turns.", min=1)] = 3,
+    senders: Annotated[int, typer.Option(help="That send at once.", min=1, max=10)] = 4,
+    folder: Annotated[
+        Path | None, typer.Option(help="A folder on the disk to use; the system's temporary one if not given.", exists=True)
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What the screening gateway adds to the analyser's own time, with Orthanc on the same machine (extra 'gateway')."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from OsteoScreenLib.benchmarks.gateway_rate import measure
+
+    with Progress(console=Console(stderr=True), disable=as_json) as shown:
+        task = shown.add_task("Rounds", total=rounds)
+        figures = measure(images, rounds, senders, folder, lambda done, total: shown.update(task, completed=done, total=total))
+    print(json.dumps(figures.as_json(), indent=2) if as_json else figures.as_text())
+
+
+@app.command("gateway-soak")
+def gateway_soak(
+    images: Annotated[int, typer.Option(help="Radiographs.", min=1)] = 300,
+    others: Annotated[int, typer.Option(help="Images that are no chest, and are to be refused.", min=0)] = 12,
+    senders: Annotated[int, typer.Option(help="That send at once.", min=1, max=9)] = 4,
+    kills: Annotated[int, typer.Option(help="How many times the gateway is killed.", min=0)] = 10,
+    restarts: Annotated[int, typer.Option(help="How many times Orthanc is restarted.", min=0)] = 2,
+    folder: Annotated[
+        Path | None, typer.Option(help="A folder on the disk to use; the system's temporary one if not given.", exists=True)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of UIDs, order and moments.", min=0)] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Does a killed gateway lose or double a radiograph? Senders insist while it is killed, Orthanc restarted and the disk filled."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from OsteoScreenLib.benchmarks.gateway_soak import soak
+
+    with Progress(console=Console(stderr=True), disable=as_json) as shown:
+        task = shown.add_task("Cases", total=images + others)
+        figures = soak(
+            images, others=others, senders=senders, kills=kills, restarts=restarts, seed=seed, folder=folder,
+            progress=lambda done, total: shown.update(task, completed=done, total=total),
+        )  # fmt: skip
     print(json.dumps(figures.as_json(), indent=2) if as_json else figures.as_text())
     if not figures.passed:
         raise typer.Exit(failures.OUR_FAULT)

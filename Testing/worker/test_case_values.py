@@ -9,7 +9,8 @@ import pytest
 
 from OsteoScreenLib.bones.masks import BoneMasks
 from OsteoScreenLib.errors import InputError
-from OsteoScreenLib.worker.case_values import masks_from_values, masks_to_values
+from OsteoScreenLib.radiograph.radiograph import Placement, Radiograph, Source, Window
+from OsteoScreenLib.worker.case_values import facts_to_values, masks_from_values, masks_to_values, radiograph_from_values
 
 
 def example() -> BoneMasks:
@@ -38,3 +39,16 @@ def test_masks_of_an_older_client_have_no_facts() -> None:
 def test_damaged_facts_are_one_sentence(facts: object) -> None:
     with pytest.raises(InputError, match="bone masks are incomplete"):
         masks_from_values(masks_to_values(example()) | {"facts": facts}, example().layers)
+
+
+@pytest.mark.parametrize("window", [None, Window(0.5, 300.25, "SIGMOID")])
+def test_a_radiograph_comes_back_with_its_source(window: Window | None) -> None:
+    source = Source("a.dcm", "0" * 64, "DICOM", (8, 9), "1.2", "1.3", "1.4", modality="DX", window=window)
+    radiograph = Radiograph(
+        np.zeros((9, 8), np.float32), (0.2, 0.3), "detector", "PA", "CHEST", source, Placement(True, 1, True)
+    )
+    values = json.loads(json.dumps(facts_to_values(radiograph)))
+    back = radiograph_from_values(values, [], radiograph.pixels)
+    assert (back.source, back.placement, back.spacing_mm) == (source, radiograph.placement, (0.2, 0.3))
+    del values["source"]["window"]  # as an earlier version kept it
+    assert radiograph_from_values(values, [], radiograph.pixels).source.window is None

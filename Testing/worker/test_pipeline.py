@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from builders import make_classifier_bundle, make_radiograph
 from PIL import Image
+from radiograph.synthetic import data_set, save
 
 from OsteoScreenLib import __version__
 from OsteoScreenLib.errors import InputError
@@ -133,6 +134,29 @@ def test_masks_of_a_file_are_used(client: WorkerClient, folder: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_dicom_objects_are_written_when_asked_for(client: WorkerClient, folder: Path) -> None:
+    pixels = np.rint(make_radiograph((240, 200)).pixels * 4095).astype(np.uint16)
+    image = save(data_set(pixels, BodyPartExamined="CHEST"), folder / "image.dcm")
+    request = body(folder, image.name, out=str(folder / "objects"), dicom=True)
+    files = client.request("analyse", request).body["files"]
+    assert set(files) == {"analysis", "overlay", "report", "masks", "seg", "sr", "sc", "pr", "saliency", "saliency_nrrd"}
+    assert all(Path(path).is_file() for path in files.values())
+    again = {**request, "out": str(folder / "again"), "masks": files["seg"]}
+    client.request("analyse", again)
+    first, second = (json.loads((folder / out / "analysis.json").read_text("utf-8")) for out in ("objects", "again"))
+    assert second["bones"]["segmenter"] == "file seg.dcm" and first["bones"]["found"]
+    found = [[(bone["name"], bone["area_px"]) for bone in one["bones"]["found"]] for one in (first, second)]
+    assert found[0] == found[1]
+
+
+def test_an_image_without_header_says_why_there_are_no_dicom_objects(client: WorkerClient, folder: Path) -> None:
+    answer = client.request("analyse", body(folder, out=str(folder / "plain"), dicom=True)).body
+    assert set(answer["files"]) == {"analysis", "overlay", "report", "masks"}
+    (note,) = [note for note in answer["notes"] if note["code"] == "no-dicom-objects"]
+    assert "is no DICOM file" in note["text"]
+    assert note["text"] in (folder / "plain" / "report.html").read_text(encoding="utf-8")
+
+
 def test_a_file_that_may_not_grow_is_one_sentence_and_no_half_file(folder: Path, tmp_path: Path) -> None:
     """The kernel refuses to write on in the middle of the picture, as a full disk does."""
     starter = f"""

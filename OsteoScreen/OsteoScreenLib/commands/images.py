@@ -93,17 +93,23 @@ def run(
     as_json: bool = False,
     debug: bool = False,
     client: WorkerClient | None = None,
+    before: Sequence[Outcome] = (),
 ) -> int:
     """Send every image through one inference process and print what became of it. Returns the exit code.
 
     options : as the worker's requests take them. client : a process to use instead of a new one; it is closed at the end.
+    before : what became of images that got no further than this; they are reported with the others.
     Raises `OsteoScreenError` for what is wrong before any image is read.
     """
     if options.get("masks") and len(images) > 1:
         raise InputError("--masks belongs to one radiograph; analyse the images one by one.", code="masks-several")
     folders = output_folders(images, out)
-    outcomes: list[Outcome] = []
+    outcomes: list[Outcome] = list(before)
+    for outcome in outcomes if not as_json else ():
+        print(outcome.as_line(), flush=True)
     prepare_folder(out)
+    if not images:
+        return _reported(command, outcomes, as_json)
     with client or WorkerClient(log=failures.log_file()) as client, _progress(not as_json) as show:
         client.request(
             "load",
@@ -118,6 +124,11 @@ def run(
             outcomes.append(outcome)
             if not as_json:
                 show.print(outcome.as_line())
+    return _reported(command, outcomes, as_json)
+
+
+def _reported(command: Command, outcomes: Sequence[Outcome], as_json: bool) -> int:
+    """What is said when all images are done, and the exit code."""
     notice = next((str(outcome.body["notice"]) for outcome in outcomes if "notice" in outcome.body), "")
     if as_json:
         entries = [outcome.as_json() for outcome in outcomes]

@@ -56,13 +56,14 @@ def render_report(
     plate: np.ndarray,
     shown: np.ndarray | None = None,
     seconds: Mapping[str, float] | None = None,
+    files: Mapping[str, str] | None = None,
 ) -> str:
     """The report as HTML text without any outside reference.
 
     Parameters
     ----------
     plate : uint8 (rows, columns, 3) of `draw_plate`. shown : float32 pixels the model was shown with bones covered, or None.
-    seconds : stages before the analysis, shown with its own.
+    seconds : stages before the analysis, shown with its own. files : DICOM objects written beside it, name → what it is.
     """
     return _template().render(
         file=_file_name(analysis),
@@ -85,6 +86,7 @@ def render_report(
         groups=_groups(analysis, masks),
         numbering=NUMBERING,
         provenance=_provenance(analysis, masks, seconds or {}),
+        files=files or {},
         version=__version__,
     )
 
@@ -157,9 +159,15 @@ def _bars(analysis: Analysis) -> list[dict[str, Any]]:
 
 def _rule(analysis: Analysis) -> str:
     points = analysis.prediction.operating_points
+    told = [
+        f"{one.point}: sensitivity {percent(one.sensitivity)} of {one.positives}, specificity {percent(one.specificity)} of "
+        f"{one.negatives} images"
+        for one in analysis.model.performance
+    ]
+    measured = f" There, on {analysis.model.performance[0].measured_on}, {'; '.join(told)}." if told else ""
     return (
         f"Osteoporosis from {percent(points.osteoporosis)} of osteoporosis on; else osteopenia from "
-        f"{percent(points.low_bone_mass)} of osteopenia or worse on; else normal. The vertical marks are these operating points."
+        f"{percent(points.low_bone_mass)} of osteopenia or worse on; else normal. The vertical marks are these operating points.{measured}"
     )
 
 

@@ -13,7 +13,7 @@ from OsteoScreenLib.bones.vocabulary import SITES
 from OsteoScreenLib.errors import InputError
 from OsteoScreenLib.explain.analysis import RadiographFacts
 from OsteoScreenLib.explain.saliency import SaliencyMap
-from OsteoScreenLib.radiograph.radiograph import Note, Placement, Radiograph, Source
+from OsteoScreenLib.radiograph.radiograph import Note, Placement, Radiograph, Source, Window
 
 Values = dict[str, Any]
 _SALIENCY_MATRICES = ("grid_to_radiograph", "input_to_radiograph")
@@ -40,12 +40,19 @@ def radiograph_from_values(facts: Mapping[str, Any], notes: Iterable[Mapping[str
             spacing_source=facts["spacing_source"],
             view=str(facts["view"]),
             site=str(facts["site"]),
-            source=Source(**{**facts["source"], "stored_shape": (int(rows), int(columns))}),
+            source=Source(
+                **{**facts["source"], "stored_shape": (int(rows), int(columns)), "window": _window_from(facts["source"])}
+            ),
             placement=Placement(**facts["placement"]),
             notes=notes_from_values(notes),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError("The held radiograph is incomplete; open the image again.", code="held-case") from error
+
+
+def _window_from(source: Mapping[str, Any]) -> Window | None:
+    values = source.get("window")  # cases that were kept by earlier versions have none
+    return None if values is None else Window(float(values["center"]), float(values["width"]), str(values["function"]))
 
 
 def spacing_to_values(spacing_mm: tuple[float, float] | None) -> list[float] | None:

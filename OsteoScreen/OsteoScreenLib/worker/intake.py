@@ -105,9 +105,9 @@ class Intake:
 
     def _bones(self, radiograph: Radiograph, options: ReadingOptions, site: Site) -> BoneMasks:
         if options.masks:
-            from OsteoScreenLib.bones.segnrrd import read_seg_nrrd
+            from OsteoScreenLib.exchange.dicom.masks_file import read_masks
 
-            return read_seg_nrrd(Path(options.masks), radiograph, site)
+            return read_masks(Path(options.masks), radiograph, site)
         return self._models.segmenter(options.segmenter, options.device, site).segment(radiograph)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from OsteoScreenLib.bones.vocabulary import Site, site_named
@@ -26,12 +27,13 @@ from OsteoScreenLib.worker.server import Answer, Handler, Progress
 from OsteoScreenLib.worker.showing import Showing
 from OsteoScreenLib.worker.simulating import simulate
 from OsteoScreenLib.worker.table import Table
-from OsteoScreenLib.worker.writing import write_results
+from OsteoScreenLib.worker.writing import dicom_source, write_results
 
 if TYPE_CHECKING:
     import numpy as np
 
     from OsteoScreenLib.bones.masks import BoneMasks
+    from OsteoScreenLib.exchange.prior_result import ReaderOpinion
     from OsteoScreenLib.radiograph.radiograph import Radiograph
 
 
@@ -130,16 +132,20 @@ class Pipeline:
         return Answer(body, _arrays(request, radiograph, masks))
 
     def analyse(self, request: Message, progress: Progress) -> Answer:
-        """Body: `path`, `out`, `next` and the options of `AnalysisOptions`. Writes the four result files."""
+        """Body: `path`, `out`, `next` and the options of `AnalysisOptions`. Writes the four result files, and DICOM objects if asked."""
         from OsteoScreenLib.exchange.overlay import banner
         from OsteoScreenLib.explain.analyse import analyse
 
         options = options_from(AnalysisOptions, request.body)
         out = path_in(request.body, "out")
+        opinion = _opinion(request, options)
         clock = Clock()
         radiograph, masks = self._intake.read_and_draw(request, options, _site(options), progress, clock)
         classifier = self._models.classifier(options.model, options.device, options.precision)
         self._intake.read_ahead(request, "next", options)
+        source, radiograph = dicom_source(options.dicom or bool(options.objects), radiograph)
+        drawn = _drawn(radiograph, options)
+        radiograph = replace(drawn, pixels=radiograph.pixels)
 
         def within(share: float, words: str) -> None:
             progress("analyse", 0.4 + 0.4 * share, words[:1].upper() + words[1:])
@@ -148,7 +154,9 @@ class Pipeline:
         clock.lap("analyse")
         progress("write", 0.8, "Writing the results")
         stages = {stage: clock.seconds[stage] for stage in ("read", "gate", "segment")}
-        files = write_results(self._guard_writing, out, analysis, radiograph, masks, stages)
+        files = write_results(
+            self._guard_writing, out, analysis, drawn, masks, stages, source=source, only=options.objects, opinion=opinion
+        )
         clock.lap("write")
         prediction = analysis.prediction
         body = {
@@ -186,6 +194,28 @@ def _options(request: Message) -> SegmentOptions | AnalysisOptions:
 def _site(options: SegmentOptions | AnalysisOptions) -> Site:
     """What is to be seen: what the classifier reads, or what was asked for."""
     return model_folders.site_of(options.model) if isinstance(options, AnalysisOptions) else site_named(options.site)
+
+
+def _opinion(request: Message, options: AnalysisOptions) -> ReaderOpinion | None:
+    """What the reader of a study thought of the image, where that was asked for."""
+    if not options.reads:
+        return None
+    from OsteoScreenLib.exchange.study_reads import opinion_on
+
+    return opinion_on(path_in(request.body, "path"), Path(options.reads), options.reader)
+
+
+def _drawn(radiograph: Radiograph, options: AnalysisOptions) -> Radiograph:
+    """The radiograph as its pictures show it: text in it masked, or refused, if that was asked for.
+
+    Text that stays is looked for where a picture becomes a DICOM object, which has to say so.
+    """
+    if options.text == "keep" and not options.dicom:
+        return radiograph
+    from OsteoScreenLib.exchange.privacy.pictures import without_text
+
+    name = PurePath(radiograph.source.path).name or "The image"
+    return without_text(radiograph, options.text, name)  # type: ignore[arg-type]  # is checked there
 
 
 def _arrays(request: Message, radiograph: Radiograph, masks: BoneMasks) -> dict[str, np.ndarray]:

@@ -47,6 +47,9 @@ class SegmentOptions(ReadingOptions):
 @dataclass(frozen=True)
 class AnalysisOptions(ReadingOptions):
     """What is computed. model : a classifier's id or folder. saliency : a saliency method's key, "auto" or "none". verdict : is it bone?
+    dicom : whether DICOM objects are written beside the other results. objects : names of those that are written alone instead.
+    reads : folder of a reader study whose locked read of the image goes into the structured report, reader : whose, "" for the only one.
+    text : what becomes of text in the pictures, "keep", "mask" or "refuse" (`exchange.privacy.pictures`).
 
     The rest as `explain` defines it.
     """
@@ -62,6 +65,11 @@ class AnalysisOptions(ReadingOptions):
     seed: int = 0
     saliency: str = "auto"
     verdict: bool = False
+    dicom: bool = False
+    objects: tuple[str, ...] = ()
+    text: str = "keep"
+    reads: str | None = None
+    reader: str = ""
 
 
 def options_from(kind: type[_Options], body: Mapping[str, Any]) -> _Options:

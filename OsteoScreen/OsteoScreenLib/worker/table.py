@@ -31,7 +31,7 @@ from OsteoScreenLib.worker.requests import (
     tables_in,
 )
 from OsteoScreenLib.worker.server import Answer, Handler, Progress
-from OsteoScreenLib.worker.writing import write_results
+from OsteoScreenLib.worker.writing import dicom_source, write_results
 
 if TYPE_CHECKING:
     from OsteoScreenLib.classifier.classifier import Classifier
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class Table:
-    """Answers `read`, `examine`, `hold`, `cover`, `sweep`, `explain` and `save`. One case at a time is held, under its client's token."""
+    """Answers `read`, `examine`, `hold`, `cover`, `sweep`, `explain`, `import-masks` and `save`. One case at a time is held, under its client's token."""
 
     def __init__(self, models: Models, intake: Intake, guard_writing: AbstractContextManager[Any]) -> None:
         self._models = models
@@ -56,6 +56,7 @@ class Table:
             "cover": self.cover,
             "sweep": self.sweep,
             "explain": self.explain,
+            "import-masks": self.import_masks,
             "save": self.save,
         }
 
@@ -186,24 +187,39 @@ class Table:
         overlap = [overlap_table(one) for one in measure_overlap(drawn, case.masks)]
         return Answer({"saliency": saliency, "overlap": overlap, **running_on(case.classifier)}, arrays)
 
-    def save(self, request: Message, progress: Progress) -> Answer:
-        """Body: `case`, `out` and of `AnalysisOptions` cover, mode, fill, margin_px, seed, target, saliency; `tables`.
+    def import_masks(self, request: Message, progress: Progress) -> Answer:
+        """Body: `case`, `path`: a DICOM segmentation or a .seg.nrrd of this radiograph. The masks; the case keeps its own."""
+        from OsteoScreenLib.exchange.dicom.masks_file import read_masks
 
-        Writes the four result files, and beside them the texts of `tables` (file name → text).
+        case = self._held(request)
+        masks = read_masks(path_in(request.body, "path"), case.radiograph, case.masks.site)
+        return Answer({"masks": masks_to_values(masks)}, {"layers": masks.layers})
+
+    def save(self, request: Message, progress: Progress) -> Answer:
+        """Body: `case`, `out` and of `AnalysisOptions` cover, mode, fill, margin_px, seed, target, saliency, dicom, text; `tables`.
+
+        Writes the four result files, DICOM objects if asked, and beside them the texts of `tables` (file name → text). What
+        effects.json among them says of the bones goes into the structured report too.
         """
+        from OsteoScreenLib.exchange.effects_text import EFFECTS, table_of
+        from OsteoScreenLib.exchange.privacy.pictures import without_text
         from OsteoScreenLib.explain.analyse import analyse
 
         case = self._held(request)
         out = path_in(request.body, "out")
-        wanted = analysis_request(options_from(AnalysisOptions, request.body))
+        options = options_from(AnalysisOptions, request.body)
         tables = tables_in(request.body)
+        source, radiograph = dicom_source(options.dicom, case.radiograph)
+        drawn = without_text(radiograph, options.text)  # type: ignore[arg-type]  # is checked there
+        radiograph = replace(drawn, pixels=radiograph.pixels)
 
         def within(share: float, words: str) -> None:
             progress("analyse", 0.75 * share, words[:1].upper() + words[1:])
 
-        analysis = analyse(case.radiograph, case.masks, case.classifier, wanted, within)
+        analysis = analyse(radiograph, case.masks, case.classifier, analysis_request(options), within)
         progress("write", 0.8, "Writing the results")
-        files = write_results(self._guard_writing, out, analysis, case.radiograph, case.masks, case.stages, tables)
+        swept = table_of(tables.get(EFFECTS, ""), case.masks.sha256, options.target) if source is not None else None
+        files = write_results(self._guard_writing, out, analysis, drawn, case.masks, case.stages, tables, source, table=swept)
         return Answer({"files": files})
 
     def _held(self, request: Message) -> HeldCase:
