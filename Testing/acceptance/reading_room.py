@@ -110,6 +110,7 @@ class Room:
         self.tabs = Tabs(self.window, self.presenter, self.reviewing, self.host)
         self.tab = self.tabs.review
         self.window.hold_panel(self.tabs.widget)
+        self.window.may_close = self.tab.may_close
         self.said: list[tuple[str, str]] = []
         self.reviewing.message.connect(lambda *values: self.said.append(values))
         self.window.show()

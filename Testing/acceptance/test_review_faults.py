@@ -169,6 +169,26 @@ def test_a_full_disk_keeps_the_entries_and_the_next_try_locks(room: Room, study:
     room.until(lambda: room.reviewing.model_there)
 
 
+def test_the_window_does_not_close_over_entries_that_a_full_disk_refused(
+    room: Room, study: ReviewStudy, monkeypatch: Any
+) -> None:
+    room.sign_in(study, "anna", monkeypatch)
+    store, whole = type(room.reviewing._store), type(room.reviewing._store).keep_draft
+
+    def full(self: Any, *values: Any) -> Any:
+        raise OsteoScreenError("The disk is full: free some space.")
+
+    monkeypatch.setattr(store, "keep_draft", full)
+    enter(room)
+    asked: list[str] = []
+    monkeypatch.setattr("OsteoScreenLib.ui.qt_api.ask", lambda _parent, title, question: bool(asked.append(question)))
+    assert not room.window.close() and room.window.isVisible()
+    assert len(asked) == 1 and "Close, and lose it?" in asked[0]
+    assert room.reviewing.draft.decision == "osteoporosis"
+    monkeypatch.setattr(store, "keep_draft", whole)
+    assert room.window.close() and not room.window.isVisible() and len(asked) == 1
+
+
 def test_without_stored_results_it_says_so_and_the_case_can_be_skipped(
     room: Room, study: ReviewStudy, monkeypatch: Any
 ) -> None:

@@ -271,10 +271,17 @@ class ReviewTab:
             self._review.sign_in(code)
             self._to_the_image()
 
+    def may_close(self) -> bool:
+        """Whether the window may go: everything that was entered is on the disk, or the reader gives it up."""
+        return self._may_lose_entries("Close")
+
     def _sign_out(self) -> None:
-        question = "What you entered last is not on the disk, which takes nothing more. Sign out, and lose it?"
-        if self._review.may_sign_out() or qt_api.ask(self.widget, "Sign out", question):
+        if self._may_lose_entries("Sign out"):
             self._review.sign_out()
+
+    def _may_lose_entries(self, step: str) -> bool:
+        question = f"What you entered last is not on the disk, which takes nothing more. {step}, and lose it?"
+        return self._review.may_sign_out() or qt_api.ask(self.widget, step, question)
 
     def _check_masks(self) -> None:
         self._review.check_masks()

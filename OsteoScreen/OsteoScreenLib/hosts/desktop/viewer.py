@@ -85,6 +85,7 @@ class Viewer:
         self.window.scene_asked.connect(self.open)
         self.window.saving_scene.connect(self.save_scene)
         self.window.documentation_asked.connect(self._show_documentation)
+        self.window.may_close = self.tabs.review.may_close
         self.window.closing.connect(self.close)
 
     def open(self, path: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ class ViewerWindow(QtWidgets.QMainWindow):
 
     image_asked : (path) by menu or by dropping a file. scene_asked : (path) likewise. saving_scene : (path) to be written.
     documentation_asked : (). closing : () when the window closes for good; whoever runs something ends it now.
+    may_close : asked before it closes; where it says no, the window stays.
     """
 
     def __init__(self, application: MiniSlicer, settings: Settings) -> None:
@@ -38,6 +40,7 @@ class ViewerWindow(QtWidgets.QMainWindow):
         self.saving_scene: Event[[str]] = Event()
         self.documentation_asked: Event[[]] = Event()
         self.closing: Event[[]] = Event()
+        self.may_close: Callable[[], bool] = lambda: True
         self._settings = settings
         self._closed = False
         self.setWindowTitle("OsteoScreen")
@@ -163,9 +166,13 @@ class ViewerWindow(QtWidgets.QMainWindow):
 
     def closeEvent(self, event: Any) -> None:
         """Remember the arrangement, disappear at once, then let everything end that runs."""
-        event.accept()
         if self._closed:
+            event.accept()
             return
+        if not self.may_close():
+            event.ignore()
+            return
+        event.accept()
         self._closed = True
         self._settings.keep("geometry", self.saveGeometry())
         self._settings.keep("layout", self.saveState(LAYOUT))

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from OsteoScreenLib.classifier.prediction import target_probability
-from OsteoScreenLib.review.agreement.estimate import Z95, Estimate, estimate, standard_error
+from OsteoScreenLib.review.agreement.estimate import Estimate, estimate, standard_error
 from OsteoScreenLib.review.agreement.pairs import MODEL
 from OsteoScreenLib.review.agreement.readings import Readings
 from OsteoScreenLib.review.nouns import Phase
+from OsteoScreenLib.roc import logit_bounds, structural_components
 
 _MOST_POINTS = 400  # of a curve that is kept
 
@@ -79,13 +80,8 @@ def influence_on_auc(scores: np.ndarray, positive: np.ndarray) -> tuple[float, n
     scores : (n,), higher for positives. positive : bool (n,), with both answers. The influences are scaled so that their squares
     give DeLong's variance, which divides by one less than the number of positives and of negatives; NaN with only one of either.
     """
-    from scipy.stats import rankdata
-
-    above, below = scores[positive], scores[~positive]
-    m, n = len(above), len(below)
-    among = rankdata(np.concatenate([above, below]))
-    of_positives = (among[:m] - rankdata(above)) / n  # the share of negatives below each positive
-    of_negatives = 1 - (among[m:] - rankdata(below)) / m
+    of_positives, of_negatives = (rows[0] for rows in structural_components(scores[np.newaxis], positive))
+    m, n = len(of_positives), len(of_negatives)
     area = float(of_positives.mean())
     influence = np.empty(m + n)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -98,9 +94,7 @@ def logit_interval(area: float, error: float) -> Estimate:
     """An area with the 95 % interval made on log(A / (1 - A)), so that it stays between 0 and 1 (Pepe 2003, section 5.2)."""
     if not 0 < area < 1 or not np.isfinite(error) or error <= 1e-12:
         return Estimate(area)
-    middle, reach = np.log(area / (1 - area)), Z95 * error / (area * (1 - area))
-    low, high = 1 / (1 + np.exp(-np.array([middle - reach, middle + reach])))
-    return Estimate(area, (float(low), float(high)))
+    return Estimate(area, logit_bounds(area, error))
 
 
 def _confidences(readings: Readings, reader: str, phase: Phase) -> dict[str, float]:

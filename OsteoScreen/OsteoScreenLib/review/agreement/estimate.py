@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Z95 = 1.959963984540054  # of the standard normal distribution, two-sided 95 %
+from OsteoScreenLib.roc import Z95
+
 Bounds = tuple[float, float]
 
 

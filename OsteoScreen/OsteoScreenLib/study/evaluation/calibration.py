@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from OsteoScreenLib.roc import Z95
 from OsteoScreenLib.study.classifier_figures import Interval
-from OsteoScreenLib.study.evaluation.delong import Z95
 from OsteoScreenLib.study.evaluation.proportions import Proportion, proportion
 
 BINS = 10

@@ -1,8 +1,8 @@
 """The area under the ROC curve with its variance, intervals and tests, without assuming a distribution of the scores.
 
-The variance is DeLong's (DeLong, DeLong and Clarke-Pearson 1988, doi 10.2307/2531595), from structural components computed by
-midranks in O(n log n) (Sun and Xu 2014, doi 10.1109/LSP.2014.2337313). It takes images as independent. Where a patient has several,
-the components are added up by patient first (Obuchowski 1997, doi 10.2307/2533958); with one image each the two are the same.
+The variance is DeLong's (DeLong, DeLong and Clarke-Pearson 1988, doi 10.2307/2531595), which takes images as independent. Where a
+patient has several, the structural components are added up by patient first (Obuchowski 1997, doi 10.2307/2533958); with one image
+each the two are the same.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from typing import Literal
 import numpy as np
 
 from OsteoScreenLib.errors import InputError
+from OsteoScreenLib.roc import Z95, logit_bounds, structural_components
 from OsteoScreenLib.study.classifier_figures import Interval
-
-Z95 = 1.959963984540054  # of the standard normal distribution, two-sided 95 %
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +37,7 @@ class Aucs:
         area, error = float(self.area[k]), self.standard_error(k)
         if scale == "plain" or not 0 < area < 1:
             return Interval(area, max(area - Z95 * error, 0.0), min(area + Z95 * error, 1.0))
-        middle, reach = np.log(area / (1 - area)), Z95 * error / (area * (1 - area))
-        low, high = 1 / (1 + np.exp(-np.array([middle - reach, middle + reach])))
-        return Interval(area, float(low), float(high))
+        return Interval(area, *logit_bounds(area, error))
 
 
 @dataclass(frozen=True)
@@ -62,13 +59,8 @@ def delong(scores: np.ndarray, positive: np.ndarray, clusters: np.ndarray | None
     scores = np.atleast_2d(np.asarray(scores, np.float64))
     positive = np.asarray(positive, bool)
     require_both(positive)
-    from scipy.stats import rankdata
-
-    above, below = scores[:, positive], scores[:, ~positive]
-    m, n = above.shape[1], below.shape[1]
-    among = rankdata(np.concatenate([above, below], axis=1), axis=1)
-    of_positives = (among[:, :m] - rankdata(above, axis=1)) / n  # the share of negatives below each positive, ties half
-    of_negatives = 1 - (among[:, m:] - rankdata(below, axis=1)) / m
+    of_positives, of_negatives = structural_components(scores, positive)
+    m, n = of_positives.shape[1], of_negatives.shape[1]
     area = of_positives.mean(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         if clusters is None:
