@@ -71,3 +71,11 @@ def sha256_of_file(path: Path) -> str:
 def resource_folder(*parts: str) -> Path:
     """A folder or file inside the packaged Resources (models, samples, schemas)."""
     return Path(__file__).resolve().parent.parent.joinpath("Resources", *parts)
+
+
+def settings_folder() -> Path:
+    """The user's folder for settings; the environment variable OSTEOSCREEN_SETTINGS puts it elsewhere."""
+    import platformdirs
+
+    folder = os.environ.get("OSTEOSCREEN_SETTINGS")
+    return Path(folder) if folder else platformdirs.user_config_path("osteoscreen", appauthor=False)

@@ -52,7 +52,7 @@ def test_two_ray_workers_give_the_results_of_one_process(tmp_path: Path) -> None
         thread.start()
     for thread in threads:
         thread.join()
-    alone = ProcessAnalyser(OPTIONS, 300)
+    alone = ProcessAnalyser(OPTIONS, 300, threads=1)
     try:
         for image in images:
             alone.analyse(image, tmp_path / "one" / image.stem, None, never)

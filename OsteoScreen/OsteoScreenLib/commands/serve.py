@@ -75,6 +75,10 @@ def serve(
         TextInPictures, typer.Option(help="What becomes of text found in the pixels, in the picture that is sent back (sc).")
     ] = TextInPictures.keep,
     workers: Annotated[int, typer.Option(help="Processes that analyse at once.", min=1, max=256)] = 1,
+    threads: Annotated[
+        int | None,
+        typer.Option(help="Processor threads of each; if not given, the cores are shared among them.", min=1, max=1024),
+    ] = None,
     ray: Annotated[
         bool,
         typer.Option(
@@ -128,22 +132,23 @@ def serve(
     )
     check(settings)
     site_of(model).expand(cover or ())  # what is wrong with them is said at once
-    with _analysers(settings, ray, ray_address, gpus) as analysers:
+    each = threads or max(1, (os.cpu_count() or 1) // workers)
+    with _analysers(settings, ray, ray_address, gpus, each) as analysers:
         _serve(settings, analysers, retry_failed)
 
 
 @contextlib.contextmanager
-def _analysers(settings: Settings, ray: bool, address: str | None, gpus: float) -> Iterator[list[Analyser]]:
+def _analysers(settings: Settings, ray: bool, address: str | None, gpus: float, threads: int) -> Iterator[list[Analyser]]:
     from OsteoScreenLib.gateway import ray_workers
     from OsteoScreenLib.gateway.analysers import ProcessAnalyser
 
     seconds = settings.limits.analysis_seconds
     if not ray:
-        yield [ProcessAnalyser(settings.options, seconds) for _ in range(settings.workers)]
+        yield [ProcessAnalyser(settings.options, seconds, threads) for _ in range(settings.workers)]
         return
-    ray_workers.connect(address, settings.workers)
+    ray_workers.connect(address, settings.workers * threads)
     try:
-        yield [ray_workers.RayAnalyser(settings.options, seconds, gpus) for _ in range(settings.workers)]
+        yield [ray_workers.RayAnalyser(settings.options, seconds, gpus, threads) for _ in range(settings.workers)]
     finally:
         ray_workers.disconnect()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,11 +36,15 @@ class Analyser(Protocol):
 
 
 class ProcessAnalyser:
-    """An inference process of its own, kept warm. options : as the `analyse` request takes them, `objects` among them. seconds : patience with one image."""
+    """An inference process of its own, kept warm.
 
-    def __init__(self, options: Mapping[str, Any], seconds: float, client: Callable[[], WorkerClient] = WorkerClient) -> None:
+    options : as the `analyse` request takes them, `objects` among them. seconds : patience with one image. threads : of the
+    processor, None for one a core. Sums are rounded in another order with other threads, so single pixels at a bone's edge may differ.
+    """
+
+    def __init__(self, options: Mapping[str, Any], seconds: float, threads: int | None = None) -> None:
         self._options, self._seconds = dict(options), seconds
-        self._client = client()
+        self._client = WorkerClient(environment={} if threads is None else {"OMP_NUM_THREADS": str(threads)})
 
     def warm(self, leave: threading.Event) -> None:
         """See `Analyser`."""

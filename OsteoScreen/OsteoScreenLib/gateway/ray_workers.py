@@ -24,8 +24,10 @@ _STORE_BYTES = 2**29  # images and results on their way; those of a cluster star
 _IMAGE, _OUT = "image.dcm", "results"
 
 
-def connect(address: str | None, workers: int) -> None:
+def connect(address: str | None, cores: int) -> None:
     """Join the Ray cluster at `address` ("auto", "host:port", "ray://…"), or start one on this machine when None.
+
+    cores : that the workers of one started here may take together.
 
     Ray's own processes cannot be kept to loopback. What is started here answers only who knows a token, made anew for each
     process; a cluster that is joined has whatever protection it was started with (Ray's RAY_AUTH_TOKEN).
@@ -46,7 +48,7 @@ def connect(address: str | None, workers: int) -> None:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         else:
             ray.init(
-                num_cpus=workers,
+                num_cpus=cores,
                 object_store_memory=_STORE_BYTES,
                 include_dashboard=False,
                 log_to_driver=False,
@@ -99,12 +101,20 @@ class RemotePipeline:
 
 
 class RayAnalyser:
-    """An analyser in a Ray worker. gpus : of the cluster's that it holds. seconds : patience with one image."""
+    """An analyser in a Ray worker.
 
-    def __init__(self, options: Mapping[str, Any], seconds: float, gpus: float = 0.0) -> None:
+    gpus : of the cluster's that it holds. seconds : patience with one image. threads : of the processor, as for `ProcessAnalyser`.
+    """
+
+    def __init__(self, options: Mapping[str, Any], seconds: float, gpus: float = 0.0, threads: int = 1) -> None:
         import ray
 
-        self._make = lambda: ray.remote(RemotePipeline).options(num_cpus=0 if gpus else 1, num_gpus=gpus).remote(dict(options))
+        held = {
+            "num_cpus": 0 if gpus else threads,
+            "num_gpus": gpus,
+            "runtime_env": {"env_vars": {"OMP_NUM_THREADS": str(threads)}},
+        }
+        self._make = lambda: ray.remote(RemotePipeline).options(**held).remote(dict(options))
         self._seconds = seconds
         self._actor: Any = None
 

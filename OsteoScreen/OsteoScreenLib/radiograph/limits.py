@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from OsteoScreenLib.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 MINIMUM_SIDE = 64
 MAXIMUM_PIXELS = 64_000_000
@@ -35,6 +38,8 @@ def check_size(rows: int, columns: int, name: str) -> None:
 
 def check_content(array: np.ndarray, name: str) -> None:
     """Refuse images without a picture in them: values that are not finite, or one grey value everywhere."""
+    import numpy as np
+
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         share = 100 * float((~np.isfinite(array)).mean())
         raise InputError(

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from OsteoScreenLib.errors import InputError
-from OsteoScreenLib.files import write_text
+from OsteoScreenLib.files import settings_folder, write_text
 from OsteoScreenLib.review.nouns import checked_code
 
 READS = "reads"
@@ -45,14 +45,6 @@ def machine_code() -> str:
 
 
 _code = ""  # of this process, where none could be kept
-
-
-def settings_folder() -> Path:
-    """The user's folder for settings; the environment variable OSTEOSCREEN_SETTINGS puts it elsewhere."""
-    import platformdirs
-
-    folder = os.environ.get("OSTEOSCREEN_SETTINGS")
-    return Path(folder) if folder else platformdirs.user_config_path("osteoscreen", appauthor=False)
 
 
 def reserve_folder(reads: Path) -> Path:

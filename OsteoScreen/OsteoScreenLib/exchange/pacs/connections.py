@@ -10,8 +10,7 @@ from typing import Any
 
 from OsteoScreenLib.errors import InputError, OsteoScreenError
 from OsteoScreenLib.exchange.pacs.connection import ASK, FROM_FILE, FROM_VARIABLE, KEPT, Connection, connection_from
-from OsteoScreenLib.files import write_atomically, write_text
-from OsteoScreenLib.review.places import settings_folder
+from OsteoScreenLib.files import settings_folder, write_atomically, write_text
 
 _CONNECTIONS, _SECRETS = "pacs.json", "pacs-secrets.json"
 
