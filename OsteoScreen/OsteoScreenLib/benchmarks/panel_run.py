@@ -15,11 +15,10 @@ from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 
-import psutil
-
 from OsteoScreenLib.benchmarks.panel import Figure
 from OsteoScreenLib.hosts.desktop.viewer import Viewer
 from OsteoScreenLib.ui import qt_api
+from OsteoScreenLib.worker.machine import peak_memory_bytes
 
 BEAT_MS = 10
 PATIENCE_SECONDS = 240.0
@@ -190,7 +189,7 @@ class Run:
             *_pair("Switch to known number while controls run", cached, 20),
             *_pair("Covered or shown bones to frame", sights, 60),
             *_pair("Outline to frame", frames, 60),
-            Figure("Largest memory of the window's process", _peak_bytes() / 2**20, "MB", 1024),
+            Figure("Largest memory of the window's process", peak_memory_bytes() / 2**20, "MB", 1024),
         ]
         return figures, f"{result.device} ({result.precision}), model {result.model.id}"
 
@@ -206,16 +205,6 @@ def _pair(title: str, seconds: list[float], aim_ms: float) -> list[Figure]:
         Figure(f"{title}, median of {len(seconds)}", 1000 * statistics.median(seconds), "ms", aim_ms),
         Figure(f"{title}, worst", 1000 * max(seconds), "ms", aim_ms),
     ]
-
-
-def _peak_bytes() -> int:
-    memory = psutil.Process().memory_info()
-    on_windows = getattr(memory, "peak_wset", None)
-    if on_windows is not None:
-        return int(on_windows)
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def main(image: Path, began: float) -> None:
