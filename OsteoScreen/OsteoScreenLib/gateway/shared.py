@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from OsteoScreenLib.exchange.pacs.retrying import growing
 from OsteoScreenLib.gateway.journal import Journal
 from OsteoScreenLib.gateway.ledger import Ledger, QueueFull
 from OsteoScreenLib.gateway.metrics import Metrics
@@ -62,8 +63,7 @@ class Shared:
 
 def pause_after(attempts: int, chance: Callable[[], float] = random.random) -> float:
     """Seconds to wait after so many attempts went wrong: twice as long each time, half of it by chance, at most five minutes."""
-    longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempts, 16))
-    return longest * (0.5 + 0.5 * chance())
+    return growing(attempts, FIRST_PAUSE, LONGEST_PAUSE, chance)
 
 
 def code_of(error: Exception) -> str:

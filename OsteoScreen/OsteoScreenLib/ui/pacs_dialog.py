@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from OsteoScreenLib.ui.buttons import push_button
 from OsteoScreenLib.ui.elided_text import ElidedText
+from OsteoScreenLib.ui.flat_list import flat_list, flat_row
 from OsteoScreenLib.ui.pacs_head import PacsHead
 from OsteoScreenLib.ui.pacs_search import PacsSearch
 from OsteoScreenLib.ui.pacs_waiting import PacsWaiting
@@ -36,16 +37,10 @@ class PacsDialog:
         self.head = PacsHead(self.widget)
         self.search = PacsSearch(self.widget)
         self._message = SentenceLine(self.widget)
-        self._list = QtWidgets.QTreeWidget(self.widget)
-        self._list.setHeaderLabels(list(_HEADS))
-        self._list.setRootIsDecorated(False)
+        self._list = flat_list(self.widget, "Series that were found", _HEADS, _WIDEST)
         self._list.setUniformRowHeights(True)
-        self._list.setAlternatingRowColors(True)
         self._list.setSelectionMode(QtWidgets.QAbstractItemView.SelectionMode.ExtendedSelection)
-        self._list.setAccessibleName("Series that were found")
         self._list.setTextElideMode(Qt.TextElideMode.ElideRight)
-        for at, width in enumerate(_WIDEST):
-            self._list.setColumnWidth(at, width)
         self._list.itemSelectionChanged.connect(self._fit)
         self._list.itemDoubleClicked.connect(lambda item, at: self._on_open())
         self._count = ElidedText(self.widget)
@@ -94,10 +89,7 @@ class PacsDialog:
                 one.description,
                 images,
             ]
-            item = QtWidgets.QTreeWidgetItem()
-            for column, text in enumerate(texts):
-                item.setText(column, text)
-                item.setToolTip(column, text)
+            item = flat_row(texts)
             item.setData(0, Qt.ItemDataRole.UserRole, at)
             self._items.append(item)
         self._list.addTopLevelItems(self._items)

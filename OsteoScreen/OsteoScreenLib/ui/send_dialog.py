@@ -7,6 +7,7 @@ from pathlib import Path
 
 from OsteoScreenLib.ui import qt_api
 from OsteoScreenLib.ui.buttons import push_button
+from OsteoScreenLib.ui.flat_list import flat_list, flat_row
 from OsteoScreenLib.ui.pacs_head import PacsHead, connection_in_words
 from OsteoScreenLib.ui.pacs_waiting import PacsWaiting
 from OsteoScreenLib.ui.qt_api import Qt, QtWidgets, Widget, signals_blocked
@@ -39,13 +40,7 @@ class SendDialog:
         column = QtWidgets.QVBoxLayout(self.widget)
         self.head = PacsHead(self.widget)
         self._message = SentenceLine(self.widget)
-        self._list = QtWidgets.QTreeWidget(self.widget)
-        self._list.setHeaderLabels(list(_HEADS))
-        self._list.setRootIsDecorated(False)
-        self._list.setAlternatingRowColors(True)
-        self._list.setAccessibleName("What would be sent")
-        for at, width in enumerate(_WIDEST):
-            self._list.setColumnWidth(at, width)
+        self._list = flat_list(self.widget, "What would be sent", _HEADS, _WIDEST)
         self._list.itemChanged.connect(lambda item, at: self._fit())
         self._carries = QtWidgets.QLabel(self.widget)
         self._carries.setWordWrap(True)
@@ -89,10 +84,7 @@ class SendDialog:
             self._items = []
             for one in self._objects:
                 texts = [one.kind, "not sent", size_in_words(one.bytes), one.title, Path(one.path).name]
-                item = QtWidgets.QTreeWidgetItem()
-                for column, text in enumerate(texts):
-                    item.setText(column, text)
-                    item.setToolTip(column, text)
+                item = flat_row(texts)
                 item.setCheckState(0, Qt.CheckState.Checked)
                 self._items.append(item)
             self._list.addTopLevelItems(self._items)

@@ -19,8 +19,12 @@ def pause_s(attempt: int, asked_s: float | None = None, chance: Callable[[], flo
 
     asked_s : what the PACS asked for (Retry-After); it is kept to, up to the longest pause.
     """
-    grown = min(FIRST_PAUSE_S * 2**attempt, LONGEST_PAUSE_S)
-    return max(grown * (0.5 + 0.5 * chance()), min(asked_s or 0.0, LONGEST_PAUSE_S))
+    return max(growing(attempt, FIRST_PAUSE_S, LONGEST_PAUSE_S, chance), min(asked_s or 0.0, LONGEST_PAUSE_S))
+
+
+def growing(attempt: int, first: float, longest: float, chance: Callable[[], float]) -> float:
+    """A pause after a failed attempt (0 for the first): `first`, doubling up to `longest`, of which a random half is left out."""
+    return min(first * 2.0 ** min(attempt, 64), longest) * (0.5 + 0.5 * chance())
 
 
 def again(action: Callable[[], _Answer], retries: int, sleep: Callable[[float], None] = time.sleep) -> _Answer:
